@@ -27,9 +27,9 @@ from solders.keypair import Keypair
 
 from benchmarks.bench import until
 from oee_cli.drill.drill_localnet_ledger import are_due, localnet_landings
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
-from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
+from oee_daemon.networks.solana.guard.guard_solana import SolanaGuard
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site

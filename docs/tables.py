@@ -11,9 +11,9 @@ from pathlib import Path
 
 from oee_cli.exit_codes import MEANINGS
 from oee_daemon.contract.fields import GIVEN, Field
-from oee_daemon.contract.settings import SETTINGS
+from oee_daemon.contract.order_types import DEFAULTS
+from oee_daemon.contract.setting_table import SETTINGS
 from oee_daemon.contract.status import CAUSES, STEPS, TARGETS
-from oee_daemon.contract.terms import DEFAULTS
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from oee_daemon.contract.networks import REAL_MONEY, UNLABELLED
+from oee_daemon.contract.real_money import REAL_MONEY, UNLABELLED
 
 _NAME = re.compile(r"[a-z0-9-]{1,20}")
 

@@ -39,13 +39,13 @@ def main() -> int:
         elif arguments[:1] == ["worker"]:
             _work(arguments[1:])
         elif arguments[:1] in (["backup"], ["restore"]) and len(arguments) > 1:
-            from oee_daemon import backups
+            from oee_daemon.backups import archive_commands
 
-            return backups.run(arguments[0], arguments[1:])
+            return archive_commands.run(arguments[0], arguments[1:])
         elif arguments[:1] == ["wallet"] and len(arguments) == 2:
-            from oee_daemon.networks.wallet import wallet_commands
+            from oee_daemon.networks.wallet import key_commands
 
-            return wallet_commands.run(arguments[1])
+            return key_commands.run(arguments[1])
         else:
             print(
                 "usage: python -m oee_daemon run | check | worker | backup FILE | restore FILE | wallet DO",
@@ -134,8 +134,8 @@ def _require_key(found: settings.Settings) -> None:
         or not home_database.is_new(found.home, found.database_url)
     ):
         return
-    from oee_daemon.networks.wallet.wallet_file import is_missing, no_key
-    from oee_daemon.networks.wallet.wallet_folder import wallet_path
+    from oee_daemon.networks.wallet.key_file import is_missing, no_key
+    from oee_daemon.networks.wallet.key_folder import wallet_path
 
     if is_missing(wallet_path(found)):
         raise no_key(wallet_path(found))

@@ -52,7 +52,7 @@ from oee_daemon.contract.protocol import (
     EXIT_THREADS,
     EXIT_USAGE,
 )
-from oee_daemon.contract.storable_text import storable
+from oee_daemon.contract.storable import storable
 
 
 class OeeError(Exception):

@@ -20,7 +20,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from oee_daemon.contract.simulated import FAILPOINTS
+from oee_daemon.contract.planned_faults import FAILPOINTS
 
 _RULE = re.compile(r"(\w+)=(kill|freeze|lose)(?:@(\d+))?(?:\*(\d+))?(?:%(\d+))?")
 

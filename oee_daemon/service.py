@@ -42,7 +42,7 @@ from oee_daemon.errors import Unavailable
 from oee_daemon.home.home_folder import Home
 from oee_daemon.logfile import OwnLog
 from oee_daemon.networks.network_opening import open_network
-from oee_daemon.networks.wallet.passphrase import read_passphrase_file
+from oee_daemon.networks.wallet.key_passphrase import read_passphrase_file
 from oee_daemon.queue.queue_broker import open_broker
 from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.settings import API_CONNECTIONS, Settings

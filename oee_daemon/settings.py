@@ -1,5 +1,5 @@
 """What the engine was set to, and where it comes from; read once, frozen after. What a setting may be stands
-in `contract/settings.py`.
+in `contract/setting_table.py`.
 
 The environment wins over `config.toml` in the config folder, which wins over the default. Nothing else
 in the engine reads the environment (failpoints excepted), and nothing here opens a connection.
@@ -17,8 +17,8 @@ from typing import Any
 
 from platformdirs import user_config_path, user_data_path
 
-from oee_daemon.contract.networks import unconfirmed
-from oee_daemon.contract.settings import BY_NAME, file_name, in_utf8
+from oee_daemon.contract.real_money import unconfirmed
+from oee_daemon.contract.setting_table import BY_NAME, file_name, in_utf8
 from oee_daemon.errors import BadSetting
 from oee_daemon.timing import USUAL, Timing
 from oee_daemon.timing import read as read_timing

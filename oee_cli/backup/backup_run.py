@@ -22,7 +22,7 @@ from oee_cli.cli_errors import CliError, Forbidden, Refused, Unreachable, UsageF
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.settings.settings_load import Settings, load_settings, stored_settings
-from oee_daemon.contract.settings import BY_NAME
+from oee_daemon.contract.setting_table import BY_NAME
 
 _OUTSIDE = "Its own tool: pg_dump --format=custom --file=orders.dump YOUR_DATABASE_URL"
 _KINDS: dict[str, type[CliError]] = {

@@ -16,7 +16,7 @@ from oee_cli.batch.batch_csv_rows import KEY_FIELD, Bodies, csv_bodies
 from oee_cli.batch.batch_input_lines import ONE_A_LINE, Line
 from oee_cli.batch.batch_row_keys import WHOLE, Identity, Keys
 from oee_cli.cli_errors import UsageFault
-from oee_daemon.contract.json_text import read_json
+from oee_daemon.contract.json_reading import read_json
 from oee_daemon.contract.shapes import Order
 
 #: No field holds more than a plain value; how deep a wrong one is read before it is refused here.

@@ -21,8 +21,8 @@ from typing import Any
 from oee_cli.text.amount_text import plain_digits
 from oee_daemon.contract.decimals import is_decimal
 from oee_daemon.contract.fields import GIVEN, Kind, given
-from oee_daemon.contract.terms import DEFAULTS, LIQUIDITY_USD
-from oee_daemon.contract.tokens import is_stable
+from oee_daemon.contract.listed_tokens import is_stable
+from oee_daemon.contract.order_types import DEFAULTS, LIQUIDITY_USD
 
 #: Fields that are counted whole.
 WHOLE = given(Kind.WHOLE)

@@ -27,8 +27,8 @@ from oee_cli.settings.settings_origins import (
     unknown_settings,
 )
 from oee_daemon.contract.addresses import OWN
-from oee_daemon.contract.networks import REAL_MONEY
-from oee_daemon.contract.settings import BY_NAME, ENVIRONMENT_ONLY, Setting, file_name, near, plain
+from oee_daemon.contract.real_money import REAL_MONEY
+from oee_daemon.contract.setting_table import BY_NAME, ENVIRONMENT_ONLY, Setting, file_name, near, plain
 
 #: For a value that is read from standard input, so that a secret is in nobody's history.
 STDIN = "-"

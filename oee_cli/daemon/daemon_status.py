@@ -12,7 +12,7 @@ from oee_cli.settings.settings_load import short_path
 from oee_cli.text.layout_text import Cell, Line, cell_len, draw_line, fold_value
 from oee_cli.text.order_text import name_process
 from oee_cli.text.time_text import minute_text, parse_moment
-from oee_daemon.contract.networks import KEYLESS
+from oee_daemon.contract.real_money import KEYLESS
 
 #: Cells of the facts' names, and between two parts of a fact.
 _NAMES, _GAP = 11, 3

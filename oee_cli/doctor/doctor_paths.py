@@ -15,7 +15,7 @@ from oee_cli.cli_errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.settings.settings_load import Settings, config_file, load_settings, stored_settings
-from oee_daemon.contract.home import socket_path as usual_socket_path
+from oee_daemon.contract.socket_paths import socket_path as usual_socket_path
 
 
 def home_paths(settings: Settings) -> dict[str, Path | None]:

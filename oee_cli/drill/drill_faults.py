@@ -22,7 +22,7 @@ from oee_cli.drill.drill_hands import HAND_WEIGHTS, Hands
 from oee_cli.drill.drill_processes import Crew
 from oee_cli.drill.drill_stage import PARTS, Stage
 from oee_cli.drill.drill_watch_faults import LEADER_FROZEN_S, WATCH_WEIGHTS, WatchFaults
-from oee_daemon.contract.simulated import DRILLED
+from oee_daemon.contract.planned_faults import DRILLED
 
 #: Those that need a worker beside the daemon's own.
 CREW_WEIGHTS = {"another worker killed": 3, "another worker frozen": 2, "another worker silenced": 4}

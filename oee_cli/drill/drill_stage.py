@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from oee_cli.drill.drill_verdict import Landing, landings
-from oee_daemon.contract.simulated import ORDER_FAULT
+from oee_daemon.contract.planned_faults import ORDER_FAULT
 
 #: How often each fault of what every network needs is drawn, relative to the others.
 PARTS = {

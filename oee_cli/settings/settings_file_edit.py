@@ -18,7 +18,7 @@ from tomlkit.items import Item
 
 from oee_cli.cli_errors import Forbidden, UsageFault
 from oee_daemon.contract.atomic_file import atomic_file
-from oee_daemon.contract.settings import file_name
+from oee_daemon.contract.setting_table import file_name
 
 
 class NotFlat(Exception):

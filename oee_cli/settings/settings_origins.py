@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from oee_cli.cli_errors import UsageFault
 from oee_cli.settings.settings_load import default_home
-from oee_daemon.contract.settings import BY_NAME, ENVIRONMENT_ONLY, SETTINGS, Setting, near, plain
+from oee_daemon.contract.setting_table import BY_NAME, ENVIRONMENT_ONLY, SETTINGS, Setting, near, plain
 
 ENVIRONMENT, FILE, DEFAULT = "environment", "file", "default"
 

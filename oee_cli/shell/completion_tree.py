@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from oee_daemon.contract.listed_tokens import STABLE, SYMBOLS
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType
-from oee_daemon.contract.tokens import STABLE, SYMBOLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _values_of(parameter: Any, path: tuple[str, ...], name: str) -> Values:
         live = path[-1] in ("watch", "cancel")
         return Values((("last", "the newest order"),), orders="live" if live else "all")
     if metavar == "SETTING":
-        from oee_daemon.contract.settings import SETTINGS
+        from oee_daemon.contract.setting_table import SETTINGS
 
         return Values(tuple((setting.name, first_sentence(setting.meaning)) for setting in SETTINGS))
     if name == "--columns":

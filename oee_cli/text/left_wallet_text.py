@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oee_daemon.contract.networks import UNLABELLED
+from oee_daemon.contract.real_money import UNLABELLED
 from oee_daemon.contract.shapes import Order
 
 

@@ -24,7 +24,7 @@ from oee_cli.text.condition_text import (
 from oee_cli.text.left_wallet_text import left_wallet
 from oee_cli.text.price_text import NO_LIMIT
 from oee_cli.text.time_text import seconds_between, span_text, took_text
-from oee_daemon.contract.networks import UNLABELLED
+from oee_daemon.contract.real_money import UNLABELLED
 from oee_daemon.contract.shapes import Event, Order, Quote
 
 #: Seconds after which an order that is due should have been begun; the engine is busy, halted, or cut off.

@@ -12,7 +12,7 @@ from typing import Any
 from oee_cli.cli_errors import UsageFault
 from oee_cli.text.amount_text import read_amount, read_slippage
 from oee_cli.text.time_text import read_whole_seconds
-from oee_daemon.contract.tokens import is_stable
+from oee_daemon.contract.listed_tokens import is_stable
 
 #: What is typed as one word for a pair, and for an amount.
 _PAIR = re.compile(r"([^/:_-]*)([/:_-])([^/:_-]*)")

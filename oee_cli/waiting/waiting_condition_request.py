@@ -17,8 +17,8 @@ from oee_cli.text.future_text import future_wire, read_future
 from oee_cli.text.price_text import TypedPrice, read_limit, read_price
 from oee_cli.text.request_text import TradeRequest, make_order_body
 from oee_cli.text.time_text import read_hold
+from oee_daemon.contract.listed_tokens import is_stable
 from oee_daemon.contract.ranking import winner
-from oee_daemon.contract.tokens import is_stable
 
 #: What venues are asked for, of a body.
 _ASKED = ("inputToken", "outputToken", "amount", "swapMode", "side")

@@ -14,8 +14,8 @@ from oee_cli.text.future_text import future_wire, read_future
 from oee_cli.text.price_text import TypedPrice, read_price
 from oee_cli.text.request_text import TradeRequest, make_order_body
 from oee_cli.waiting.waiting_condition_request import TypedCondition
+from oee_daemon.contract.listed_tokens import LISTED, is_stable
 from oee_daemon.contract.risks import RISKS
-from oee_daemon.contract.tokens import LISTED, is_stable
 
 #: An address, as people write it: 32 bytes in base 58.
 _MINT = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}")

@@ -12,7 +12,7 @@ from oee_cli.cli_errors import Forbidden, UsageFault
 from oee_cli.network_badge import badge
 from oee_cli.settings.settings_load import stored_settings
 from oee_cli.settings.settings_origins import setting_value
-from oee_daemon.contract.settings import BY_NAME
+from oee_daemon.contract.setting_table import BY_NAME
 
 #: Bytes of stdin that may be a key.
 _MOST = 8192

@@ -11,7 +11,7 @@ from oee_cli.settings.settings_file_edit import edit_config
 from oee_cli.settings.settings_load import config_file
 from oee_cli.wallet.wallet_engine import ask_engine, check_name, daemon_wallet, local_settings
 from oee_cli.wallet.wallet_show import wallet_line
-from oee_daemon.contract.settings import BY_NAME
+from oee_daemon.contract.setting_table import BY_NAME
 
 
 def choose_wallet(name: str, output: Output) -> ExitCode:

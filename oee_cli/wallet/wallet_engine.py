@@ -15,8 +15,8 @@ from oee_cli.cli_errors import CliError, Forbidden, Refused, UsageFault
 from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
 from oee_cli.settings.settings_load import Settings, load_settings
-from oee_daemon.contract.networks import KEYLESS
-from oee_daemon.contract.settings import WALLET_NAME
+from oee_daemon.contract.real_money import KEYLESS
+from oee_daemon.contract.setting_table import WALLET_NAME
 
 _KINDS: dict[str, type[CliError]] = {
     "bad_key": UsageFault,

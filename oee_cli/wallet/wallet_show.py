@@ -13,7 +13,7 @@ from oee_cli.text.future_text import instant_text
 from oee_cli.text.layout_text import Cell, Column, lay_table, put_lines
 from oee_cli.text.time_text import parse_moment
 from oee_cli.wallet.wallet_engine import ask_engine, check_name, daemon_wallet, local_settings, must_have_key
-from oee_daemon.contract.networks import KEYLESS
+from oee_daemon.contract.real_money import KEYLESS
 
 _NONE = "no wallet yet: oee wallet new"
 

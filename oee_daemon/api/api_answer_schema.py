@@ -19,8 +19,8 @@ from oee_daemon.api.api_answer_parts import OrderId as OrderId
 from oee_daemon.api.api_answer_parts import Shape as Shape
 from oee_daemon.contract.fields import FIELDS, GIVEN, Kind
 from oee_daemon.contract.fields import Field as Row
+from oee_daemon.contract.order_types import DEFAULTS, Side, SwapMode
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import DEFAULTS, Side, SwapMode
 
 
 class Problem(Shape):

@@ -42,8 +42,8 @@ from oee_daemon.engine.group_intake import GroupIntake
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.placing import Placing
 from oee_daemon.fault_log import FaultLog
-from oee_daemon.networks.bounded_network import BoundedChain
 from oee_daemon.networks.network import Network
+from oee_daemon.networks.network_bounded import BoundedChain
 from oee_daemon.queue.queue_broker import Broker
 from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.reads.reads_engine import Overviews

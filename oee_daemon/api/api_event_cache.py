@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from oee_daemon.api import order_wire
 from oee_daemon.contract.status import Status
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.order import Event
 from oee_daemon.reads.reads_history import History
 

@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse
 from oee_daemon.api import api_answer_schema, request_wire
 from oee_daemon.api.api_document import answers, known_query
 from oee_daemon.api.api_state import state_of
+from oee_daemon.contract.order_types import OrderType, Side
 from oee_daemon.contract.protocol import MAX_PAGE
-from oee_daemon.contract.terms import OrderType, Side
 from oee_daemon.errors import InvalidInput
 from oee_daemon.store.cancel_sql import Chosen
 

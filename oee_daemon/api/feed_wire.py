@@ -10,7 +10,7 @@ from pydantic import Field
 
 from oee_daemon.api import order_wire
 from oee_daemon.api.api_answer_schema import Amount, Market, Moment, Shape
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.conditions import FALLING
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.reads.reads_waiting import WaitingOrders, Watch

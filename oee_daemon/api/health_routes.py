@@ -17,8 +17,8 @@ from oee_daemon.api.api_probes import QueueState
 from oee_daemon.api.api_state import state_of
 from oee_daemon.contract.addresses import place_of
 from oee_daemon.contract.protocol import PROTOCOL, VERSION
-from oee_daemon.contract.settings import BY_NAME
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.contract.setting_table import BY_NAME
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.reads.reads_engine import Count
 
 router = APIRouter(dependencies=[Depends(known_query)])

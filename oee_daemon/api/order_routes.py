@@ -21,6 +21,7 @@ from oee_daemon.api.api_problems import problem
 from oee_daemon.api.api_state import State, state_of
 from oee_daemon.api.feed_wire import armed_json, last_checks, orders_json, story_json
 from oee_daemon.api.quote_wire import limits_json, quotes_json
+from oee_daemon.contract.order_types import OrderType, Side, SwapMode
 from oee_daemon.contract.protocol import (
     DRY_RUN_HEADER,
     KEY_HEADER,
@@ -29,7 +30,6 @@ from oee_daemon.contract.protocol import (
     PAGE,
 )
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.engine import routing
 from oee_daemon.engine.engine_order_means import Objection
 from oee_daemon.errors import AttemptFailed, Conflict, InvalidInput

@@ -15,9 +15,9 @@ from oee_daemon.api import api_answer_schema
 from oee_daemon.api.quote_wire import event_data
 from oee_daemon.contract.fields import FIELDS, Kind
 from oee_daemon.contract.moments import rfc3339
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import SwapMode
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.conditions import limit_text
 from oee_daemon.orders.order import Event, Order, price_text
 from oee_daemon.orders.swap import Fill

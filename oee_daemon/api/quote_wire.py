@@ -14,7 +14,7 @@ from oee_daemon.contract.fields import BY_COLUMN, Field, Kind
 from oee_daemon.contract.status import Status
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.network import Network
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.events import answer_data
 from oee_daemon.orders.order import Event, price_text
 from oee_daemon.orders.swap import VenueAnswer

@@ -13,12 +13,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from oee_daemon.contract import json_text
+from oee_daemon.contract import json_reading
 from oee_daemon.contract.fields import GIVEN, Field, Kind
 from oee_daemon.contract.moments import rfc3339
-from oee_daemon.contract.terms import OrderType, SwapMode
+from oee_daemon.contract.order_types import OrderType, SwapMode
 from oee_daemon.errors import InvalidInput
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders import tokens
 from oee_daemon.orders.conditions import read_limit, read_price
 from oee_daemon.orders.order import Order
@@ -38,7 +38,7 @@ _NAMES = tuple(field.name for field in GIVEN)
 def read_json(body: bytes) -> dict[str, Any]:
     """A JSON object with exact numbers. Raises `InvalidInput`."""
     try:
-        value = json_text.read_json(body.decode(), Decimal)
+        value = json_reading.read_json(body.decode(), Decimal)
     except (ValueError, RecursionError, ArithmeticError) as e:
         raise InvalidInput(
             f"body is not valid JSON: {e}", code="invalid_json", field="body", hint="Send one JSON object."

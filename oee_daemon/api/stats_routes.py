@@ -19,10 +19,10 @@ from oee_daemon.api import order_wire, request_wire
 from oee_daemon.api.api_answer_schema import Amount, Moment, Shape
 from oee_daemon.api.api_document import answers, known_query
 from oee_daemon.api.api_state import state_of
+from oee_daemon.contract.order_types import Side
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import Side
 from oee_daemon.errors import InvalidInput
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.reads.reads_quality import Figures, Report, Spread, VenueFigures
 from oee_daemon.store.report_sql import STEPS, By, Scope
 

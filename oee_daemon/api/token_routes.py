@@ -17,7 +17,7 @@ from oee_daemon.api.api_document import answers, known_query
 from oee_daemon.api.api_state import State, state_of
 from oee_daemon.errors import Conflict, VenueError
 from oee_daemon.networks.holdings import MintFacts
-from oee_daemon.networks.token_symbols import alike
+from oee_daemon.networks.network_token_symbols import alike
 from oee_daemon.orders.tokens import Token as OurToken
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])

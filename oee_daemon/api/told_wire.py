@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from oee_daemon.api import order_wire
-from oee_daemon.contract.terms import Side
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.contract.order_types import Side
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.order import Event
 from oee_daemon.store.telling_sql import Gap
 

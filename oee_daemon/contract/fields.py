@@ -10,10 +10,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from oee_daemon.contract.order_types import OrderType, Side, SwapMode
 from oee_daemon.contract.protocol import KEY_LENGTH
 from oee_daemon.contract.risks import RISKS
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType, Side, SwapMode
 
 
 class Kind(StrEnum):

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TypeVar
 
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.contract.shapes import Quote
-from oee_daemon.contract.terms import SwapMode
 
 N = TypeVar("N", int, Decimal)
 

@@ -11,7 +11,7 @@ import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
-from oee_daemon.contract.home import SERVICE_ACCOUNTS, barrier
+from oee_daemon.contract.socket_paths import SERVICE_ACCOUNTS, barrier
 from oee_daemon.errors import StartFailed
 
 

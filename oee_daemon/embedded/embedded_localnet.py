@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from oee_daemon.contract.home import localnet_socket
+from oee_daemon.contract.socket_paths import localnet_socket
 from oee_daemon.embedded.embedded_child import Child, Log
 from oee_daemon.embedded.embedded_supervision import SocketServer
 from oee_daemon.errors import StartFailed

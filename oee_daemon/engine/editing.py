@@ -21,8 +21,8 @@ from sqlalchemy import Engine
 from oee_daemon import failpoints
 from oee_daemon.contract import halt_mark
 from oee_daemon.contract.moments import rfc3339
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.contract.status import FINAL, Status
-from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.engine_spending_limits import SpendingLimits
 from oee_daemon.engine.intake import CANCEL_S, moved_on

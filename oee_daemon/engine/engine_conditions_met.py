@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from oee_daemon.contract.terms import OrderType, Side, SwapMode
+from oee_daemon.contract.order_types import OrderType, Side, SwapMode
 from oee_daemon.engine import routing
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.networks.prices import Price, price_of
-from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders import conditions
 from oee_daemon.orders.conditions import FALLING, Rule, is_unbound
 from oee_daemon.orders.order import Order

@@ -14,10 +14,10 @@ from decimal import ROUND_CEILING, Decimal
 
 from sqlalchemy import Engine
 
+from oee_daemon.contract.order_types import Side
 from oee_daemon.contract.ranking import BPS
-from oee_daemon.contract.terms import Side
 from oee_daemon.errors import NoReferencePrice
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.conditions import past, trailed
 from oee_daemon.store import uncounted_sql
 from oee_daemon.store.uncounted_sql import Uncounted, Valued

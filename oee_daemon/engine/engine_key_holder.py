@@ -16,10 +16,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from oee_daemon.contract.key_words import FAILED_FILE, LOCKED, OPENED, UNLOCKED, WRONG
+from oee_daemon.contract.worker_words import FAILED_FILE, LOCKED, OPENED, UNLOCKED, WRONG
 from oee_daemon.errors import OeeError
 from oee_daemon.networks.wallet import Wallet
-from oee_daemon.networks.wallet.passphrase import read_passphrase_file
+from oee_daemon.networks.wallet.key_passphrase import read_passphrase_file
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from oee_daemon.contract.terms import OrderType
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.engine.engine_urgent_orders import UrgentOrders
 from oee_daemon.orders.order import Order
 from oee_daemon.store import launch_sql

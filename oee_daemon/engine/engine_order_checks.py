@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from oee_daemon.contract.terms import OrderType, SwapMode
+from oee_daemon.contract.order_types import OrderType, SwapMode
 from oee_daemon.engine import engine_order_means
 from oee_daemon.engine.engine_order_means import Objection
 from oee_daemon.engine.engine_token_desk import TokenDesk

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.networks.holdings import Extension, Means, MintFacts
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.tokens import Token

@@ -17,8 +17,8 @@ from oee_daemon import failpoints
 from oee_daemon.engine import routing
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, VenueError, VenueLate, WalletLocked
 from oee_daemon.fault_log import FaultLog
-from oee_daemon.networks.bounded_network import BoundedChain
 from oee_daemon.networks.network import Network
+from oee_daemon.networks.network_bounded import BoundedChain
 from oee_daemon.networks.venue import Plan, Venue
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.networks.prices import Price, PriceSource, Watched
-from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.conditions import PRICED, Rule, is_reached
 
 #: One look is made for so many where the nearest price is further away than so many hundredths of a per cent.

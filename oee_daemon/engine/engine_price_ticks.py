@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from oee_daemon import failpoints
-from oee_daemon.contract.terms import URGENT, Side
+from oee_daemon.contract.order_types import URGENT, Side
 from oee_daemon.engine import engine_conditions_met
 from oee_daemon.engine.engine_conditions_met import Candidate, Held
 from oee_daemon.engine.engine_launches import Fired

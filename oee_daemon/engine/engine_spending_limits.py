@@ -21,8 +21,8 @@ from typing import TypeVar
 
 from sqlalchemy import Engine
 
+from oee_daemon.contract.order_types import OrderType, Side, SwapMode
 from oee_daemon.contract.ranking import BPS
-from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.engine import routing
 from oee_daemon.engine.engine_earlier_spending import EarlierSpending
 from oee_daemon.errors import AttemptFailed, InvalidInput, NoReferencePrice, OverLimit

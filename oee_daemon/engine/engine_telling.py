@@ -26,7 +26,7 @@ from typing import Any, Protocol
 from sqlalchemy import Engine
 
 from oee_daemon.contract.moments import rfc3339
-from oee_daemon.contract.networks import UNLABELLED
+from oee_daemon.contract.real_money import UNLABELLED
 from oee_daemon.errors import StartFailed
 from oee_daemon.orders.order import Event
 from oee_daemon.store import telling_sql

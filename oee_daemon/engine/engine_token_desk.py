@@ -19,8 +19,8 @@ from sqlalchemy.exc import IntegrityError
 from oee_daemon.errors import ChainUnavailable, Conflict, InvalidInput
 from oee_daemon.networks.holdings import Extension, MintFacts, Mints
 from oee_daemon.networks.network import Network
-from oee_daemon.networks.token_symbols import must_be_free
-from oee_daemon.networks.tokens import KnownToken
+from oee_daemon.networks.network_token_symbols import must_be_free
+from oee_daemon.networks.network_tokens import KnownToken
 from oee_daemon.store import token_rows
 from oee_daemon.store.database import aside
 

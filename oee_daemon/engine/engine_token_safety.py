@@ -15,7 +15,7 @@ from typing import Any
 from oee_daemon.contract.risks import RISKS
 from oee_daemon.networks.holdings import MintFacts
 from oee_daemon.networks.network_listings import NewPool, NewToken
-from oee_daemon.networks.token_symbols import alike
+from oee_daemon.networks.network_token_symbols import alike
 from oee_daemon.orders.swap import Quote
 from oee_daemon.orders.tokens import Token
 

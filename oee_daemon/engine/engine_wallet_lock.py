@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from oee_daemon.contract.key_words import FAILED_FILE, LOCKED, OPENED, UNLOCKED, WRONG
 from oee_daemon.contract.moments import rfc3339
+from oee_daemon.contract.worker_words import FAILED_FILE, LOCKED, OPENED, UNLOCKED, WRONG
 from oee_daemon.errors import Conflict, Unavailable, WalletLocked, WrongPassphrase
 from oee_daemon.networks.wallet import Wallet
 

@@ -17,8 +17,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from oee_daemon.errors import BadCursor
-from oee_daemon.networks.bounded_network import BoundedChain
 from oee_daemon.networks.chain import FillPage
+from oee_daemon.networks.network_bounded import BoundedChain
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill
 

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from oee_daemon import failpoints
-from oee_daemon.contract.terms import URGENT, OrderType
+from oee_daemon.contract.order_types import URGENT, OrderType
 from oee_daemon.engine.engine_launches import Fired, Launches
 from oee_daemon.engine.engine_listing_watch import ListingWatch
 from oee_daemon.engine.engine_price_post import Lead

@@ -10,7 +10,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 from oee_daemon.contract.moments import rfc3339
-from oee_daemon.contract.terms import OrderType, Side
+from oee_daemon.contract.order_types import OrderType, Side
 from oee_daemon.engine import routing
 from oee_daemon.engine.engine_new_token_checks import NewTokenChecks, require
 from oee_daemon.engine.routing import request_of

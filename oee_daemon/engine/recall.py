@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 
 from oee_daemon.engine.engine_wallet_walk import PAUSE, StillInDoubt, WalletWalk
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
-from oee_daemon.networks.bounded_network import BoundedChain
+from oee_daemon.networks.network_bounded import BoundedChain
 from oee_daemon.networks.verdict import MARGIN_BLOCKS
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Landed, Lapsed, Rejected

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType
 from oee_daemon.errors import AttemptFailed, UnsafeToken
 from oee_daemon.orders.conditions import TIMED, Back, Rule, rule_of
 from oee_daemon.orders.order import Order

@@ -11,10 +11,10 @@ import logging
 import time
 from collections.abc import Sequence
 
+from oee_daemon.contract.order_types import OrderType, SwapMode
 from oee_daemon.contract.ranking import BPS, standing
-from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.errors import AttemptFailed, OeeError, VenueError
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.networks.venue import Venue
 from oee_daemon.orders.order import BY_LIMITS, Order
 from oee_daemon.orders.swap import Quote, QuoteRequest, VenueAnswer, is_far_better

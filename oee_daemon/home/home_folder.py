@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from oee_daemon.contract.atomic_file import atomic_write
-from oee_daemon.contract.home import socket_path
+from oee_daemon.contract.socket_paths import socket_path
 from oee_daemon.errors import AlreadyRunning, HomeLost, StartFailed
 from oee_daemon.home.home_held_path import Held, in_place
 from oee_daemon.settings import Settings

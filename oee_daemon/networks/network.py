@@ -12,8 +12,8 @@ from oee_daemon.networks.holdings import Directory, Holdings, Mints
 from oee_daemon.networks.network_endpoints import Endpoints
 from oee_daemon.networks.network_fees import NetworkFees
 from oee_daemon.networks.network_listings import Listings
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.networks.prices import PriceSource
-from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Venue
 from oee_daemon.networks.wallet import Wallet
 

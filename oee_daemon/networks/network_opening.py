@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from oee_daemon.contract.networks import unconfirmed
+from oee_daemon.contract.real_money import unconfirmed
 from oee_daemon.errors import BadSetting
 from oee_daemon.networks.network import NamedWallet, Network
 from oee_daemon.settings import Settings

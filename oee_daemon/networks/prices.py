@@ -12,8 +12,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from typing import Protocol
 
+from oee_daemon.contract.order_types import Side, SwapMode
 from oee_daemon.contract.ranking import standing
-from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import MAX_UNITS, Token
 

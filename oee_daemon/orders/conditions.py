@@ -17,7 +17,7 @@ from math import ceil, floor
 from typing import Any
 
 from oee_daemon.contract.fields import BY_COLUMN
-from oee_daemon.contract.terms import DEFAULTS, LIQUIDITY_USD, OrderType, Side, SwapMode
+from oee_daemon.contract.order_types import DEFAULTS, LIQUIDITY_USD, OrderType, Side, SwapMode
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders.tokens import MAX_UNITS, Token, decimal_text, read_decimal
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from oee_daemon.contract.fields import BY_COLUMN, GIVEN
-from oee_daemon.contract.terms import OrderType, SwapMode
+from oee_daemon.contract.order_types import OrderType, SwapMode
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders.conditions import UNBOUND, is_unbound, past, sniper_end
 from oee_daemon.orders.order import Order

@@ -12,8 +12,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Self
 from uuid import UUID
 
+from oee_daemon.contract.order_types import Side
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import Side
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import decimal_text
 

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from oee_daemon.contract.fields import GIVEN
-from oee_daemon.contract.terms import OrderType, Side, SwapMode
+from oee_daemon.contract.order_types import OrderType, Side, SwapMode
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders import conditions
 from oee_daemon.orders.tokens import Token, decimal_text

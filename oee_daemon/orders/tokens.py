@@ -12,7 +12,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from oee_daemon.contract import decimals
-from oee_daemon.contract.tokens import LISTED
+from oee_daemon.contract.listed_tokens import LISTED
 from oee_daemon.errors import InvalidInput
 
 #: The largest amount an SPL token account can hold, in base units.

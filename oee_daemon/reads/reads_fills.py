@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from oee_daemon.errors import BadCursor
-from oee_daemon.networks.bounded_network import BoundedChain
 from oee_daemon.networks.chain import FillPage
+from oee_daemon.networks.network_bounded import BoundedChain
 from oee_daemon.store import signature_sql
 from oee_daemon.store.database import aside
 

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from oee_daemon.contract.terms import Side
+from oee_daemon.contract.order_types import Side
 from oee_daemon.errors import InvalidInput
 from oee_daemon.store import report_sql
 from oee_daemon.store.postgres_connection import GRACE_S

@@ -16,7 +16,7 @@ from psycopg.rows import class_row
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from oee_daemon.contract.storable_text import storable
+from oee_daemon.contract.storable import storable
 from oee_daemon.store.database import transactions
 from oee_daemon.store.predicates import IS_SENT
 from oee_daemon.store.sql_statement import Statement

@@ -18,8 +18,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from oee_daemon.contract.order_types import Side
 from oee_daemon.contract.status import LIVE, MISSED, Status
-from oee_daemon.contract.terms import Side
 from oee_daemon.orders.order import Order
 from oee_daemon.store import predicates
 from oee_daemon.store.order_rows import ORDER, order_row

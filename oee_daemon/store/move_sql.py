@@ -16,8 +16,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.contract.status import FINAL, LETS_GO, MISSED, Status, check
-from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.conditions import Back
 from oee_daemon.orders.events import Building, Confirmed, Data, Ended, Submitted, Waiting

@@ -12,8 +12,8 @@ from uuid import UUID
 from psycopg import Cursor
 from sqlalchemy import Connection
 
+from oee_daemon.contract.order_types import OrderType, Side, SwapMode
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.orders.events import Data
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.orders.swap import SignedSwap

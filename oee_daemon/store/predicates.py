@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from oee_daemon.contract import status
+from oee_daemon.contract.order_types import URGENT
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import URGENT
 
 #: A lease or a due time further ahead than this comes from a clock that jumped.
 ABSURD = "interval '120 seconds'"

@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 from oee_daemon.contract import status
-from oee_daemon.contract.terms import Side
+from oee_daemon.contract.order_types import Side
 from oee_daemon.store.answer_sql import ANSWERED, ANSWERS
 from oee_daemon.store.sql_statement import Statement, named_row
 

@@ -22,8 +22,8 @@ import pytest
 from oee_cli.backup.backup_run import backup
 from oee_cli.cli_errors import UsageFault
 from oee_cli.output import Output
-from oee_daemon.backups import backup_file, dump
-from oee_daemon.backups.take import take
+from oee_daemon.backups import archive_dump, archive_file
+from oee_daemon.backups.archive_take import take
 from oee_daemon.embedded import Servers
 from oee_daemon.errors import BackupFailed
 from oee_daemon.settings import Settings
@@ -74,9 +74,9 @@ def test_a_backup_taken_under_load_is_one_moment_of_it(
         admin.execute(f"CREATE DATABASE {name}")
         try:
             with tarfile.open(target) as archive:
-                content = archive.extractfile(backup_file.DUMP)
+                content = archive.extractfile(archive_file.DUMP)
                 assert content is not None
-                dump.write(url, iter(lambda: content.read(65536), b""))
+                archive_dump.write(url, iter(lambda: content.read(65536), b""))
             with connect(url) as sql:
                 assert_whole(sql, done)
         finally:
@@ -139,7 +139,7 @@ def test_stdout_gets_all_of_it_or_nothing(cli: Cli, file_homes: Path) -> None:
         code, _, said = end(running, 60)
     assert (code, said) == (0, "")
     with (file_homes / "piped.oee").open("rb") as made:
-        assert backup_file.check(made, "it").about["orders"] > 0
+        assert archive_file.check(made, "it").about["orders"] > 0
     with pytest.raises(UsageFault, match="both want stdout"):
         backup("-", False, False, Output(json=True))
 

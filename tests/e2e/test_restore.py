@@ -20,8 +20,8 @@ import httpx
 import pytest
 
 from oee_daemon import failpoints
-from oee_daemon.backups import backup_file
-from oee_daemon.backups.restore import restore
+from oee_daemon.backups import archive_file
+from oee_daemon.backups.archive_restore import restore
 from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.embedded import Servers
 from oee_daemon.engine.engine_worker import Worker
@@ -236,12 +236,12 @@ def test_what_is_no_whole_backup_is_refused_before_anything_is_made(story: Story
     assert missing.returncode == 2 and "missing.oee" in missing.stderr
     newer = file_homes / "newer.oee"
     with story.target.open("rb") as opened, atomic_file(newer, replace=False) as made:
-        read = backup_file.check(opened, "it")
-        archive = backup_file.Archive(made)
+        read = archive_file.check(opened, "it")
+        archive = archive_file.Archive(made)
         archive.add(
-            backup_file.ABOUT, [json.dumps(read.about | {"revision": "9999", "version": "9.9"}).encode()]
+            archive_file.ABOUT, [json.dumps(read.about | {"revision": "9999", "version": "9.9"}).encode()]
         )
-        archive.add(backup_file.DUMP, read.dump())
+        archive.add(archive_file.DUMP, read.dump())
         archive.end()
     with pytest.raises(BackupFailed, match=r"made by oee 9\.9: its schema 9999 is newer") as later:
         restore(Settings(home=cli.home), newer, print)

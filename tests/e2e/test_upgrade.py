@@ -21,9 +21,9 @@ from sqlalchemy import make_url
 from sqlalchemy.engine import Connection as AlchemyConnection
 
 from oee_daemon import failpoints
-from oee_daemon.backups import backup_file, dump
-from oee_daemon.backups.restore import restore
-from oee_daemon.backups.take import take
+from oee_daemon.backups import archive_dump, archive_file
+from oee_daemon.backups.archive_restore import restore
+from oee_daemon.backups.archive_take import take
 from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.contract.status import Status
 from oee_daemon.embedded import Servers, embedded_binaries
@@ -191,9 +191,9 @@ def back_up(url: str, sql: Connection, target: Path) -> None:
         sql.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         row = sql.execute("SELECT pg_export_snapshot()").fetchone()
         assert row is not None
-        archive = backup_file.Archive(out)
-        archive.add(backup_file.ABOUT, [json.dumps(about).encode()])
-        archive.add(backup_file.DUMP, dump.read(url, row[0]))
+        archive = archive_file.Archive(out)
+        archive.add(archive_file.ABOUT, [json.dumps(about).encode()])
+        archive.add(archive_file.DUMP, archive_dump.read(url, row[0]))
         archive.end()
     target.chmod(0o644)
 

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from oee_daemon.contract.status import Status
 from oee_daemon.errors import ChainUnavailable, VenueRefused
-from oee_daemon.networks import bounded_network
+from oee_daemon.networks import network_bounded
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.swap import Anchor, Outcome, Quote, Rejected
@@ -89,7 +89,7 @@ def test_what_a_venue_or_a_chain_says_costs_no_other_its_answer(
 def test_an_order_in_doubt_hangs_with_no_chain(
     bench: Bench, hanging: HangingChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounded_network, "CHAIN_S", 0.05)
+    monkeypatch.setattr(network_bounded, "CHAIN_S", 0.05)
     order = bench.place()
     doubt(bench)
     bench.execution(hanging).run(order.id)
@@ -127,7 +127,7 @@ def test_nothing_is_held_while_a_start_asks_a_chain_that_hangs(bench: Bench, han
 def test_a_look_that_comes_too_late_is_heard_by_nobody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would speak for an absence from before what was seen since."""
     judged: list[object] = []
-    monkeypatch.setattr(bounded_network, "CHAIN_S", 0.05)
+    monkeypatch.setattr(network_bounded, "CHAIN_S", 0.05)
     bench.timing = replace(USUAL, resend_s=0.0, ask_s=-60.0)
     monkeypatch.setattr(Cases, "judge", lambda _, *args: judged.append(args))
     chain, late, done = bench.chain(), threading.Event(), threading.Event()

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from oee_daemon.api import api_app
-from oee_daemon.networks import bounded_network
+from oee_daemon.networks import network_bounded
 from oee_daemon.settings import Settings
 from tests.kit.api_daemon import state_alone
 
@@ -18,7 +18,7 @@ from tests.kit.api_daemon import state_alone
 def test_a_chain_that_never_answers_holds_up_no_question_about_fills(
     db: Engine, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounded_network, "CHAIN_S", 0.05)
+    monkeypatch.setattr(network_bounded, "CHAIN_S", 0.05)
     state = state_alone(db, settings, tmp_path)
 
     async def never(**_asked: object) -> None:

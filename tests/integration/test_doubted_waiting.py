@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine import engine_wallet_walk, recall
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from oee_daemon.contract.terms import OrderType, SwapMode
+from oee_daemon.contract.order_types import OrderType, SwapMode
 from oee_daemon.engine import engine_earlier_spending
 from oee_daemon.engine.engine_earlier_spending import EarlierSpending
 from oee_daemon.errors import NoReferencePrice, OverLimit

@@ -16,8 +16,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from oee_daemon.api import edit_routes
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.engine_spending_limits import SpendingLimits
 from oee_daemon.engine.placing import Placing

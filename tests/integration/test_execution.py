@@ -17,7 +17,7 @@ import pytest
 from oee_daemon.api import order_wire, request_wire
 from oee_daemon.api.quote_wire import event_data
 from oee_daemon.contract.status import Status
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.tokens import TOKENS, Token
 from oee_daemon.reads.reads_history import History

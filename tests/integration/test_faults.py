@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import engine_outside
-from oee_daemon.networks import bounded_network
+from oee_daemon.networks import network_bounded
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, UnsignedSwap
@@ -201,7 +201,7 @@ def test_whatever_the_chain_raises_decides_nothing(bench: Bench, call: str) -> N
 
 
 def test_an_anchor_that_hangs_ends_the_attempt(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_network, "CHAIN_S", 0.05)
+    monkeypatch.setattr(network_bounded, "CHAIN_S", 0.05)
     order, chain, hanging = bench.place(), bench.chain(), threading.Event()
     monkeypatch.setattr(chain, "before_anchor", lambda: hanging.wait(30))
     assert bench.execution(chain).run(order.id) is not None

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.engine_spending_limits import SpendingLimits
 from oee_daemon.engine.group_intake import RowRefused
 from oee_daemon.engine.intake import Intake

@@ -23,8 +23,8 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine import returning
 from oee_daemon.engine.engine_loop import Loop
 from oee_daemon.errors import AttemptFailed

@@ -20,9 +20,9 @@ from oee_daemon import failpoints
 from oee_daemon.api.api_problems import as_problem
 from oee_daemon.api.order_routes import EXECUTE
 from oee_daemon.api.order_wire import pair_text
+from oee_daemon.contract.order_types import Side, SwapMode
 from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.engine.intake import Intake
 from oee_daemon.errors import InvalidInput, KeyConflict
 from oee_daemon.orders.order import Order

@@ -13,8 +13,8 @@ from typing import Any, cast
 import psycopg
 import pytest
 
+from oee_daemon.contract.order_types import OrderType, SwapMode
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.engine.engine_spending_limits import SpendingLimits
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.placing import Placing

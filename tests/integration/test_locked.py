@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from solders.keypair import Keypair
 
-from oee_daemon.contract.key_words import FAILED_FILE, LOCKED, OPENED, UNLOCKED, WRONG
 from oee_daemon.contract.status import Status
+from oee_daemon.contract.worker_words import FAILED_FILE, LOCKED, OPENED, UNLOCKED, WRONG
 from oee_daemon.engine.engine_key_holder import KeyHolder
 from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.engine.intake import Intake
 from oee_daemon.errors import Conflict, KeyConflict, WalletLocked, WrongPassphrase
 from oee_daemon.networks.wallet import Wallet
-from oee_daemon.networks.wallet.sealed_file import read_sealed
-from oee_daemon.networks.wallet.wallet_file import read_wallet, write_wallet
+from oee_daemon.networks.wallet.key_file import read_wallet, write_wallet
+from oee_daemon.networks.wallet.key_sealed_file import read_sealed
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store import lease_sql
@@ -229,7 +229,7 @@ def test_a_plain_wallet_is_never_locked(tmp_path: Path) -> None:
 
 def test_it_locks_by_itself_once_its_time_is_over(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = [100.0]
-    monkeypatch.setattr("oee_daemon.networks.wallet.signer._now", lambda: at[0])
+    monkeypatch.setattr("oee_daemon.networks.wallet.key_signer._now", lambda: at[0])
     process = Process(file)
     asyncio.run(process.lock.unlock(PASSPHRASE, 60))
     at[0] = 159.9

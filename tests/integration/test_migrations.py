@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from oee_daemon.api import order_wire
 from oee_daemon.errors import StartFailed
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store import migrations, order_rows
 from oee_daemon.store.database import transactions

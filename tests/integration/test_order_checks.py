@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
+from oee_daemon.contract.order_types import OrderType, SwapMode
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.engine.engine_order_checks import OrderChecks
 from oee_daemon.engine.engine_token_desk import TokenDesk
 from oee_daemon.errors import ChainUnavailable, Conflict, InvalidInput
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.holdings import Extension, Holding, Means, MintFacts
 from oee_daemon.networks.network import Network
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.terms import terms_of

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine
 
-from oee_daemon.contract.simulated import ORDER_FAULT
+from oee_daemon.contract.planned_faults import ORDER_FAULT
 from oee_daemon.networks.simulated.simulated_schema import open_schema, sim_faults, simulation
 from oee_daemon.store import migrations
 

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.engine_watcher import Watcher
 from oee_daemon.engine.group_intake import GroupIntake

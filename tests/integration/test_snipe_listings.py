@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from oee_daemon import failpoints
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.risks import RISKS
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType
 from oee_daemon.errors import Conflict, InvalidInput
 from oee_daemon.networks.network_listings import NewPool
 from oee_daemon.networks.simulated.simulated_listing_source import SimulatedListings

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import text
 
 from oee_daemon.api.told_wire import blind_json, told_json
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine import engine_telling
 from oee_daemon.engine.engine_telling import Message, Program, Teller, open_targets
 from oee_daemon.errors import StartFailed

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.engine_urgent_orders import UrgentOrders
 from oee_daemon.store.lease_sql import MARKET, URGENT
 from oee_daemon.store.watch_sql import MOST

@@ -35,7 +35,7 @@ from solders.transaction import VersionedTransaction
 from sqlalchemy import Row, select, text
 
 from oee_daemon import failpoints
-from oee_daemon.contract.terms import OrderType
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.engine_watcher import Watcher
 from oee_daemon.engine.placing import Placing

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from oee_daemon.contract.order_types import OrderType, SwapMode
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.engine import engine_price_ticks, engine_watcher
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import QuoteRequest

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType
 from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import terms_of

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType
 from oee_daemon.orders.tokens import MAX_UNITS
 from oee_daemon.store import watch_sql
 from oee_daemon.store.sql_statement import Statement

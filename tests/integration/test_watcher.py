@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine import engine_watcher as watcher_module
 from oee_daemon.errors import InvalidInput
 from oee_daemon.store import watch_sql

@@ -15,8 +15,8 @@ import pytest
 
 from oee_cli.cli_errors import UsageFault
 from oee_cli.text.future_text import read_future
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType
 from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.orders.order import Order
 from oee_daemon.reads.reads_waiting import WaitingOrders

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from oee_daemon.api import feed_wire
+from oee_daemon.contract.order_types import OrderType, SwapMode
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.engine import routing
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders.conditions import UNBOUND

@@ -11,9 +11,9 @@ from solders.keypair import Keypair
 from solders.transaction import VersionedTransaction
 from sqlalchemy import Engine, Row, func, insert, select, update
 
-from oee_daemon.contract.simulated import FEED
+from oee_daemon.contract.order_types import SwapMode
+from oee_daemon.contract.planned_faults import FEED
 from oee_daemon.contract.status import RUNNABLE, Status
-from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine.engine_urgent_orders import UrgentOrders
 from oee_daemon.engine.engine_watcher import Watcher
 from oee_daemon.engine.execution import Execution
@@ -24,6 +24,7 @@ from oee_daemon.engine.recovery import Recovery
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.networks.holdings import MintFacts
 from oee_daemon.networks.network import Network
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.networks.simulated import simulated_listings, simulated_market
 from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
 from oee_daemon.networks.simulated.simulated_faults import Faults
@@ -33,7 +34,6 @@ from oee_daemon.networks.simulated.simulated_listing_source import SimulatedList
 from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
 from oee_daemon.networks.simulated.simulated_schema import sim_faults, sim_ledger
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
-from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.orders.swap import Fill, Quote, SignedSwap

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from oee_daemon.api.quote_wire import event_data
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import SwapMode
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Quote, QuoteRequest

@@ -21,8 +21,8 @@ import alembic.command  # noqa: F401
 import anyio._backends._asyncio  # noqa: F401
 import uvicorn.lifespan.off  # noqa: F401
 
-import oee_daemon.backups.dump
-import oee_daemon.backups.take
+import oee_daemon.backups.archive_dump
+import oee_daemon.backups.archive_take
 import oee_daemon.engine.engine_process
 import oee_daemon.main
 import oee_daemon.networks
@@ -96,7 +96,7 @@ def _worker(arguments: list[str]) -> int:
 
 def localnet(arguments: list[str]) -> int:
     """A localnet alone, to its exit code."""
-    from oee_daemon.networks.localnet.__main__ import main
+    from oee_daemon.networks.localnet.localnet_process import main
 
     os.umask(0o077)
     return main(arguments)

@@ -19,8 +19,8 @@ from sqlalchemy import Engine, insert
 
 from oee_cli.drill.drill_verdict import Verdict, judge, landings
 from oee_daemon.api import order_wire
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import FINAL
-from oee_daemon.contract.terms import OrderType
 from oee_daemon.embedded.embedded_child import Child
 from oee_daemon.embedded.embedded_supervision import Watch
 from oee_daemon.embedded.embedded_worker import WorkerProcess
@@ -115,7 +115,7 @@ class Bench:
         self.chain_db.dispose()
 
     def fault(self, **row: Any) -> None:
-        """Orders a fault of the simulated network; see `oee_daemon.contract.simulated`."""
+        """Orders a fault of the simulated network; see `oee_daemon.contract.planned_faults`."""
         with self.chain_db.connect() as conn:
             conn.execute(insert(sim_faults).values(row))
 

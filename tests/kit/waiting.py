@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from oee_daemon.contract.terms import OrderType
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.engine.engine_watcher import Watcher
 from oee_daemon.engine.group_intake import Group, GroupIntake
 from oee_daemon.engine.placing import Placing

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from solders.keypair import Keypair
 
-from oee_daemon.networks.wallet import sealed_file
+from oee_daemon.networks.wallet import key_sealed_file
 
 
 def sealed(keypair: Keypair, passphrase: str) -> bytes:
-    """What a wallet's file holds; it asks for the least that `sealed_file` takes."""
+    """What a wallet's file holds; it asks for the least that `key_sealed_file` takes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sealed_file, "KIB", sealed_file.BOUNDS["kib"][0])
-        patch.setattr(sealed_file, "PASSES", sealed_file.BOUNDS["passes"][0])
-        return sealed_file.seal(keypair, passphrase.encode())
+        patch.setattr(key_sealed_file, "KIB", key_sealed_file.BOUNDS["kib"][0])
+        patch.setattr(key_sealed_file, "PASSES", key_sealed_file.BOUNDS["passes"][0])
+        return key_sealed_file.seal(keypair, passphrase.encode())

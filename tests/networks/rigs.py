@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, func, insert, select
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.networks.conformance import chain_suite as chains
 from oee_daemon.networks.conformance import venue_suite as venues
 from oee_daemon.networks.simulated.simulated_chain import SLOT_MS, SimulatedChain

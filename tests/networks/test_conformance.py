@@ -14,7 +14,7 @@ import pytest
 from solders.transaction import VersionedTransaction
 from sqlalchemy import Engine
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import UnsafeSwap, VenueRefused
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.conformance import chain_suite as chains

@@ -12,7 +12,7 @@ from solders.instruction import AccountMeta, Instruction
 from solders.message import Message, MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import UnsafeSwap
 from oee_daemon.networks.simulated.simulated_guard import SimulatedGuard
 from oee_daemon.networks.simulated.simulated_instruction import PROGRAM, instruction_of

@@ -12,7 +12,7 @@ import pytest
 from solders.hash import Hash
 from sqlalchemy import Engine, insert
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import VenueLate, VenueRefused
 from oee_daemon.networks.simulated.simulated_faults import Faults
 from oee_daemon.networks.simulated.simulated_market import METEORA, RAYDIUM, Pool

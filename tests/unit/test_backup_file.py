@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from oee_daemon.backups import backup_file
+from oee_daemon.backups import archive_file
 from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.errors import BackupFailed
 
@@ -22,11 +22,11 @@ DUMP = bytes(range(256)) * 5
 def made(members: dict[str, bytes] | None = None, *, end: bool = True) -> bytes:
     """A backup's bytes; `members` are put in before its dump."""
     out = io.BytesIO()
-    archive = backup_file.Archive(out)
-    archive.add(backup_file.ABOUT, [json.dumps(ABOUT).encode()])
+    archive = archive_file.Archive(out)
+    archive.add(archive_file.ABOUT, [json.dumps(ABOUT).encode()])
     for name, content in (members or {}).items():
         archive.add(name, [content])
-    archive.add(backup_file.DUMP, [DUMP[:700], DUMP[700:]])
+    archive.add(archive_file.DUMP, [DUMP[:700], DUMP[700:]])
     if end:
         archive.end()
     return out.getvalue()
@@ -35,7 +35,7 @@ def made(members: dict[str, bytes] | None = None, *, end: bool = True) -> bytes:
 def refusal(content: bytes) -> str:
     """The code with which it is refused, and "" where it is taken."""
     try:
-        backup_file.check(io.BytesIO(content), "it")
+        archive_file.check(io.BytesIO(content), "it")
     except BackupFailed as e:
         assert e.hint
         return e.code
@@ -44,16 +44,16 @@ def refusal(content: bytes) -> str:
 
 def test_what_was_written_is_read_again() -> None:
     content = made({"wallets/simulated.json": b"[1]"})
-    backup = backup_file.check(io.BytesIO(content), "it")
+    backup = archive_file.check(io.BytesIO(content), "it")
     assert (backup.about, backup.wallets) == (ABOUT, {"simulated": b"[1]"})
     assert b"".join(backup.dump()) == b"".join(backup.dump()) == DUMP
 
 
 def test_tar_and_sha256sum_read_it_too() -> None:
     with tarfile.open(fileobj=io.BytesIO(made())) as archive:
-        assert archive.getnames() == [backup_file.ABOUT, backup_file.DUMP, backup_file.SUMS]
+        assert archive.getnames() == [archive_file.ABOUT, archive_file.DUMP, archive_file.SUMS]
         assert {(m.mode, m.uid, m.gid) for m in archive} == {(0o600, 0, 0)}
-        sums = archive.extractfile(backup_file.SUMS)
+        sums = archive.extractfile(archive_file.SUMS)
         assert (
             sums is not None
             and [len(line.split("  ")[0]) for line in sums.read().decode().splitlines()] == [64] * 2
@@ -63,7 +63,7 @@ def test_tar_and_sha256sum_read_it_too() -> None:
 def test_a_file_cut_anywhere_is_refused() -> None:
     content = made()
     # Less than the two empty blocks at the end is the last member's.
-    for length in range(0, len(content) - 2 * backup_file.BLOCK - 400, 97):
+    for length in range(0, len(content) - 2 * archive_file.BLOCK - 400, 97):
         assert refusal(content[:length]), length
     assert refusal(content) == ""
 
@@ -87,13 +87,13 @@ def test_what_is_something_else_is_named_so() -> None:
 
 
 def test_members_that_do_not_belong_there_are_refused_or_left_alone() -> None:
-    assert refusal(made({backup_file.ABOUT: b"{}"})) == "backup_damaged"
-    assert refusal(made({"large": bytes(backup_file.SMALL + 1)})) == "backup_damaged"
-    link = tarfile.TarInfo(backup_file.DUMP)
+    assert refusal(made({archive_file.ABOUT: b"{}"})) == "backup_damaged"
+    assert refusal(made({"large": bytes(archive_file.SMALL + 1)})) == "backup_damaged"
+    link = tarfile.TarInfo(archive_file.DUMP)
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
     assert refusal(made(end=False) + link.tobuf()) == "backup_damaged"
     strange = {"wallets/../../evil.json": b"[1]", "/etc/cron.d/x": b"x", "wallets/UP.json": b"[1]"}
-    assert backup_file.check(io.BytesIO(made(strange)), "it").wallets == {}
+    assert archive_file.check(io.BytesIO(made(strange)), "it").wallets == {}
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,9 @@ def test_members_that_do_not_belong_there_are_refused_or_left_alone() -> None:
 )
 def test_what_it_says_of_itself_has_to_be_understood(about: Any, code: str) -> None:
     out = io.BytesIO()
-    archive = backup_file.Archive(out)
-    archive.add(backup_file.ABOUT, [json.dumps(about).encode()])
-    archive.add(backup_file.DUMP, [DUMP])
+    archive = archive_file.Archive(out)
+    archive.add(archive_file.ABOUT, [json.dumps(about).encode()])
+    archive.add(archive_file.DUMP, [DUMP])
     archive.end()
     assert refusal(out.getvalue()) == code
 

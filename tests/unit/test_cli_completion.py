@@ -11,7 +11,7 @@ import typer
 
 from oee_cli.app import app
 from oee_cli.shell.completion_tree import script
-from oee_daemon.contract.tokens import SYMBOLS
+from oee_daemon.contract.listed_tokens import SYMBOLS
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -22,7 +22,7 @@ from oee_cli.doctor import doctor_paths
 from oee_cli.settings.settings_file_edit import NotFlat, changed_text, edit_config
 from oee_cli.settings.settings_load import Settings
 from oee_daemon import settings as engine
-from oee_daemon.contract.settings import SETTINGS, Setting, file_name
+from oee_daemon.contract.setting_table import SETTINGS, Setting, file_name
 
 #: A value that is no default, by setting: what is written has to reach the engine as this.
 GIVEN = {

@@ -19,7 +19,7 @@ from oee_cli.batch.batch_row_keys import Keys, former_keys
 from oee_cli.cli_errors import CliError, NoSuchOrder, Unreachable, UsageFault
 from oee_daemon.api import request_wire
 from oee_daemon.errors import OeeError
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import TOKENS
 

@@ -9,7 +9,7 @@ import pytest
 from oee_cli.api import client_recent_orders
 from oee_cli.settings.settings_origins import unknown_settings
 from oee_daemon import settings as engine
-from oee_daemon.contract.settings import BY_NAME, MASK, SETTINGS, masked, near, plain
+from oee_daemon.contract.setting_table import BY_NAME, MASK, SETTINGS, masked, near, plain
 
 
 def test_the_engine_has_every_setting_that_the_table_says_it_reads() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oee_daemon.contract.terms import OrderType, Side, SwapMode
+from oee_daemon.contract.order_types import OrderType, Side, SwapMode
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders.conditions import Rule, bound_at, read_price, rule_of
 from oee_daemon.orders.terms import Terms, terms_of

@@ -21,11 +21,11 @@ from oee_cli.text.price_text import read_price
 from oee_cli.text.request_text import TradeRequest, make_order_body
 from oee_cli.waiting.waiting_edit import EditRequest, read_changes
 from oee_daemon.api import request_wire
-from oee_daemon.contract.settings import BY_NAME
-from oee_daemon.contract.terms import OrderType, SwapMode
+from oee_daemon.contract.order_types import OrderType, SwapMode
+from oee_daemon.contract.setting_table import BY_NAME
 from oee_daemon.errors import OeeError
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.networks.paper.paper_balance import begun_with
-from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.tokens import TOKENS
 
 BOOK = TokenBook("simulated", TOKENS.values())

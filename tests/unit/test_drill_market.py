@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from oee_cli.drill.drill_market import TOKENS as JUDGED
 from oee_cli.drill.drill_market import VENUES, Ask, Market, Shift, path_of
-from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.contract.order_types import Side, SwapMode
 from oee_daemon.networks.prices import Watched, price_of, probe
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_path import Moved, key_of

@@ -11,9 +11,9 @@ from uuid import UUID
 import pytest
 
 from oee_daemon.api.quote_wire import event_data
+from oee_daemon.contract.order_types import Side
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import Side
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.events import Building, Confirmed, Ended, Submitted
 from oee_daemon.orders.order import Event
 from oee_daemon.orders.swap import Fill, Quote, VenueAnswer

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from oee_daemon import failpoints
-from oee_daemon.contract.simulated import FAILPOINTS
+from oee_daemon.contract.planned_faults import FAILPOINTS
 from oee_daemon.failpoints import Lost, arm, hit
 
 

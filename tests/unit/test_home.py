@@ -111,7 +111,7 @@ def test_a_home_that_can_not_be_looked_at_is_not_lost(home: Home, monkeypatch: p
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("oee_daemon.contract.home.TEMPORARY", tmp_path / "t")
+    monkeypatch.setattr("oee_daemon.contract.socket_paths.TEMPORARY", tmp_path / "t")
     return tmp_path / "t"
 
 

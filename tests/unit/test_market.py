@@ -11,7 +11,7 @@ from unittest.mock import patch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import VenueRefused
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_market import (

@@ -7,13 +7,13 @@ import ast
 import re
 from pathlib import Path
 
-from oee_daemon.contract.settings import NETWORKS
+from oee_daemon.contract.setting_table import NETWORKS
 
 ROOT = Path(__file__).parents[2]
 #: Who may name one, and why.
 MAY = {
-    "oee_daemon/contract/settings.py": "the setting's values",
-    "oee_daemon/contract/networks.py": "what both ends know of them by name",
+    "oee_daemon/contract/setting_table.py": "the setting's values",
+    "oee_daemon/contract/real_money.py": "what both ends know of them by name",
     "oee_cli/text/topic_text.py": "help",
 }
 #: Rooms that are of one network, or of its proof: `--network` of these two chooses whom they judge.

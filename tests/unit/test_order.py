@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from oee_daemon.contract.order_types import Side
 from oee_daemon.contract.status import FINAL, LIVE, MOVES, UNSENT, IllegalMove, Status, check
-from oee_daemon.contract.terms import Side
 from oee_daemon.orders.order import price_text
 from oee_daemon.orders.terms import pair_of
 from oee_daemon.orders.tokens import TOKENS

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from oee_daemon.api import order_wire
-from oee_daemon.contract.terms import OrderType
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.contract.order_types import OrderType
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 

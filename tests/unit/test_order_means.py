@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.engine.engine_order_means import changed, delegated, risks_of, shortage, spent_of, unsafe
 from oee_daemon.networks.holdings import Extension, Means, MintFacts
 from oee_daemon.orders.swap import QuoteRequest

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from oee_daemon.contract.terms import OrderType
+from oee_daemon.contract.order_types import OrderType
 from oee_daemon.engine.placing import Placing
 from oee_daemon.errors import Refused, VenueError, VenueLate, VenueRefused
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from tests.kit.now import now

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.engine import routing
 from oee_daemon.engine.routing import ask, bound_of, choose, keeps, rank
 from oee_daemon.errors import AttemptFailed, VenueLate, VenueRefused

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oee_daemon.api import request_wire
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.tokens import TOKENS
 
 BOOK = TokenBook("simulated", TOKENS.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oee_daemon.errors import InvalidInput
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.tokens import TOKENS, Token
 
 BONK = TOKENS["BONK"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.contract.risks import RISKS
-from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine import engine_token_safety
 from oee_daemon.engine.engine_new_token_checks import NewTokenChecks
 from oee_daemon.engine.engine_token_safety import Check, Verdict, waived
@@ -19,10 +19,10 @@ from oee_daemon.errors import UnsafeToken, VenueRefused
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.holdings import Extension, MintFacts
 from oee_daemon.networks.network_listings import NewPool, NewToken
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.networks.simulated import simulated_listings
 from oee_daemon.networks.simulated.simulated_listing_source import SimulatedListings
 from oee_daemon.networks.simulated.simulated_listings import ROUND, Listing, listing
-from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import TOKENS, Token
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oee_daemon.errors import InvalidInput
-from oee_daemon.networks.token_symbols import alike, must_be_free
+from oee_daemon.networks.network_token_symbols import alike, must_be_free
 from oee_daemon.orders.tokens import TOKENS, Token
 
 LISTED = TOKENS.values()

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from oee_daemon.api.told_wire import told_json
+from oee_daemon.contract.order_types import Side
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import Side
-from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.order import Event
 from oee_daemon.orders.tokens import TOKENS
 

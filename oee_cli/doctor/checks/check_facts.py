@@ -18,7 +18,7 @@ from oee_cli.network_badge import badge
 from oee_cli.output import Output
 from oee_cli.settings.settings_load import NOWHERE, Settings, config_file, no_home_error, stored_settings
 from oee_cli.settings.settings_origins import ENVIRONMENT, Value, setting_values
-from oee_daemon.contract.settings import BY_NAME
+from oee_daemon.contract.setting_table import BY_NAME
 
 #: Seconds for the daemon's answer: a server of it that is frozen costs 2.5.
 _ANSWER_LIMIT = 4.0

@@ -13,7 +13,7 @@ from oee_cli.doctor.checks.check_facts import Facts
 from oee_cli.doctor.checks.check_finding import Finding, fail, info, ok, warn
 from oee_cli.doctor.doctor_paths import socket_path
 from oee_cli.exit_codes import ExitCode
-from oee_daemon.contract.home import SERVICE_ACCOUNTS, barrier
+from oee_daemon.contract.socket_paths import SERVICE_ACCOUNTS, barrier
 
 #: Free bytes below which Postgres soon can't write, and below which it is time to look.
 _NO_ROOM, _LITTLE_ROOM = 200_000_000, 1_000_000_000

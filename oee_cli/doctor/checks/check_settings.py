@@ -13,7 +13,7 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.settings.settings_in_force import database_before, not_in_force
 from oee_cli.settings.settings_origins import ENVIRONMENT, FILE, Value, unknown_settings
 from oee_daemon.contract.addresses import OWN, place_of
-from oee_daemon.contract.networks import unconfirmed
+from oee_daemon.contract.real_money import unconfirmed
 
 _NAME = "settings"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from oee_cli.doctor.checks.check_facts import Facts
 from oee_cli.doctor.checks.check_finding import Finding, fail, info, ok, warn
 from oee_cli.doctor.checks.check_home import forbid
-from oee_daemon.contract.networks import KEYLESS
+from oee_daemon.contract.real_money import KEYLESS
 
 #: Networks of play money, on which the first start makes a key.
 _PLAY = ("simulated", "localnet")

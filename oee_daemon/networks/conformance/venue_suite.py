@@ -14,7 +14,7 @@ from uuid import UUID
 from solders.message import from_bytes_versioned
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import VenueLate, VenueRefused
 from oee_daemon.networks.guard import Guard
 from oee_daemon.networks.venue import Plan, Venue

@@ -16,7 +16,7 @@ from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from oee_daemon.contract.tokens import LISTED, ON_DEVNET
+from oee_daemon.contract.listed_tokens import LISTED, ON_DEVNET
 from oee_daemon.networks.localnet import localnet_pools
 from oee_daemon.networks.localnet.localnet_pools import Market
 

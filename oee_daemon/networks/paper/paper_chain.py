@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import failpoints
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import AttemptFailed, BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding, newer
 from oee_daemon.networks.network_clock import Clock

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oee_daemon.networks.holdings import Holding, Means, Mints
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.networks.paper.paper_chain import PaperChain, reachable
 from oee_daemon.networks.paper.paper_ledger import Ledger
 from oee_daemon.networks.solana.solana_fill import WSOL
-from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.swap import QuoteRequest
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from oee_daemon.errors import BadSetting, InvalidInput, VenueError
 from oee_daemon.networks.network import NamedWallet, Network
 from oee_daemon.networks.network_clock import SystemClock
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.networks.paper.paper_balance import begun_with
 from oee_daemon.networks.paper.paper_chain import PaperChain, Requote
 from oee_daemon.networks.paper.paper_holdings import PaperHoldings
@@ -17,13 +18,12 @@ from oee_daemon.networks.paper.paper_ledger import Ledger
 from oee_daemon.networks.paper.paper_schema import open_schema
 from oee_daemon.networks.paper.paper_swap import PaperGuard, PaperSwap, PaperWallet
 from oee_daemon.networks.paper.paper_venue import PaperVenue
-from oee_daemon.networks.solana.mint_reader import MintReader
 from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
 from oee_daemon.networks.solana.solana_fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.solana_market import open_market
+from oee_daemon.networks.solana.solana_mint_reader import MintReader
 from oee_daemon.networks.solana.solana_profile import MAINNET
-from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Venue
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import Token

@@ -18,7 +18,7 @@ from solders.message import Message, from_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import UnsafeSwap
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import VALID_BLOCKS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from oee_daemon.networks.paper.paper_swap import unsigned_of
-from oee_daemon.networks.solana.priority_fees import fee_of, units_about
+from oee_daemon.networks.solana.solana_priority_fees import fee_of, units_about
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.venue import Plan, Venue
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap

@@ -21,8 +21,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import failpoints
-from oee_daemon.contract.simulated import READS, WRITES
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
+from oee_daemon.contract.planned_faults import READS, WRITES
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding, newer
 from oee_daemon.networks.network_clock import Clock, SystemClock

@@ -1,6 +1,6 @@
 """Misbehaviour of the simulated network that was ordered: read from its table and used up.
 
-What a row orders says `oee_daemon.contract.simulated`.
+What a row orders says `oee_daemon.contract.planned_faults`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from fractions import Fraction
 from functools import lru_cache
 from types import MappingProxyType
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import VenueRefused
 from oee_daemon.networks.simulated.simulated_path import Moved, factor, is_turned, key_of
 from oee_daemon.orders.swap import Quote, QuoteRequest

@@ -6,6 +6,7 @@ Its ledger is in the engine's Postgres, on connections of its own, or in a file 
 from __future__ import annotations
 
 from oee_daemon.networks.network import NamedWallet, Network
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
 from oee_daemon.networks.simulated.simulated_faults import Faults
@@ -14,9 +15,8 @@ from oee_daemon.networks.simulated.simulated_listing_source import SimulatedList
 from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
 from oee_daemon.networks.simulated.simulated_schema import open_file, open_schema
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
-from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.wallet import Wallet, make_wallet, open_wallet
-from oee_daemon.networks.wallet.wallet_folder import wallet_path
+from oee_daemon.networks.wallet.key_folder import wallet_path
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
 from oee_daemon.store.postgres_line import Line

@@ -1,14 +1,15 @@
 """The marginal prices of the simulated market, computed: they cost nothing, and asking begins to move a pair.
 
-Faults that can be ordered of it (`contract.simulated`): it repeats an old slot, answers nothing, or lags.
+Faults that can be ordered of it (`contract.planned_faults`): it repeats an old slot, answers nothing, or
+lags.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from oee_daemon.contract.simulated import FEED, FEED_FAULTS
-from oee_daemon.contract.terms import Side
+from oee_daemon.contract.order_types import Side
+from oee_daemon.contract.planned_faults import FEED, FEED_FAULTS
 from oee_daemon.errors import ChainUnavailable, VenueRefused
 from oee_daemon.networks.prices import Price, Watched, best_of, price_of, probe
 from oee_daemon.networks.simulated import simulated_listings, simulated_market

@@ -66,7 +66,7 @@ Index(
     sqlite_where=LANDED,
 )
 
-#: What a row means says `oee_daemon.contract.simulated`.
+#: What a row means says `oee_daemon.contract.planned_faults`.
 sim_faults = Table(
     "sim_faults",
     simulation,

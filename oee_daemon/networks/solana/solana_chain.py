@@ -17,10 +17,10 @@ from solders.transaction import VersionedTransaction
 
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage
-from oee_daemon.networks.solana.anchor_choice import AnchorChoice
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.solana_anchor_choice import AnchorChoice
 from oee_daemon.networks.solana.solana_endpoint_look import (
     EPOCH,
     FINALIZED,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from oee_daemon.contract.storable_text import storable
+from oee_daemon.contract.storable import storable
 from oee_daemon.errors import VenueError
 from oee_daemon.networks.holdings import TokenFound
 from oee_daemon.networks.solana.venues.venue_api import Api

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oee_daemon.networks.solana.priority_fees import fee_of, price_of, units_about
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, Result
+from oee_daemon.networks.solana.solana_priority_fees import fee_of, price_of, units_about
 from oee_daemon.networks.solana.solana_unit_pricing import MOST_ACCOUNTS, paid_of
 from oee_daemon.orders.swap import Toll
 

@@ -19,7 +19,7 @@ from oee_daemon.networks.solana.solana_fill import Unreadable, keys_of, moved
 from oee_daemon.networks.solana.solana_look_evidence import Shown
 from oee_daemon.networks.solana.solana_programs import MEMO
 from oee_daemon.networks.solana.solana_refusals import rejection
-from oee_daemon.networks.solana.swap_memo import Memo, read_memo
+from oee_daemon.networks.solana.solana_swap_memo import Memo, read_memo
 from oee_daemon.orders.swap import Fill, Landed
 
 _MEMO = Pubkey.from_string(MEMO)

@@ -18,8 +18,15 @@ from typing import Any
 from oee_daemon.errors import ChainUnavailable, OeeError
 from oee_daemon.networks.holdings import Directory
 from oee_daemon.networks.network_listings import NewPool, NewToken, Upcoming
-from oee_daemon.networks.solana.mint_account import Mint
-from oee_daemon.networks.solana.mint_reader import (
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.solana_endpoint_ages import EndpointAges
+from oee_daemon.networks.solana.solana_endpoint_look import GENESIS, must_be_of
+from oee_daemon.networks.solana.solana_epochs import CLOCK
+from oee_daemon.networks.solana.solana_fill import WSOL
+from oee_daemon.networks.solana.solana_launch_finder import LaunchFinder
+from oee_daemon.networks.solana.solana_mint_account import Mint
+from oee_daemon.networks.solana.solana_mint_reader import (
     Genesis,
     data_of,
     facts_of,
@@ -28,13 +35,6 @@ from oee_daemon.networks.solana.mint_reader import (
     mint_of,
     named_by,
 )
-from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
-from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
-from oee_daemon.networks.solana.solana_endpoint_ages import EndpointAges
-from oee_daemon.networks.solana.solana_endpoint_look import GENESIS, must_be_of
-from oee_daemon.networks.solana.solana_epochs import CLOCK
-from oee_daemon.networks.solana.solana_fill import WSOL
-from oee_daemon.networks.solana.solana_launch_finder import LaunchFinder
 from oee_daemon.networks.solana.solana_new_pools import PoolFacts, keys_of, read_new_pool
 from oee_daemon.networks.solana.solana_pool_reader import GRACE_S
 from oee_daemon.networks.solana.solana_token_shares import Shares, TokenShares

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from oee_daemon.networks.solana.mint_reader import Genesis
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.rpc.shared_bucket import Turnstile, bucket_for
 from oee_daemon.networks.solana.solana_api_key import read_key
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
 from oee_daemon.networks.solana.solana_listings import SolanaListings
+from oee_daemon.networks.solana.solana_mint_reader import Genesis
 from oee_daemon.networks.solana.solana_pool_reader import PoolReader
 from oee_daemon.networks.solana.solana_prices import SolanaPrices
 from oee_daemon.networks.solana.solana_profile import Pace, Profile

@@ -6,19 +6,19 @@ What differs between localnet, devnet and mainnet is in the profile; nothing her
 from __future__ import annotations
 
 from oee_daemon.networks.network import NamedWallet, Network
-from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
-from oee_daemon.networks.solana.mint_reader import MintReader
+from oee_daemon.networks.network_tokens import TokenBook
+from oee_daemon.networks.solana.guard.guard_solana import SolanaGuard
 from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
 from oee_daemon.networks.solana.solana_fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.solana_market import open_market
+from oee_daemon.networks.solana.solana_mint_reader import MintReader
 from oee_daemon.networks.solana.solana_play_money import give
 from oee_daemon.networks.solana.solana_profile import PROFILES, Profile
 from oee_daemon.networks.solana.solana_token_holdings import SolanaHoldings
-from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.wallet import make_wallet, open_wallet
-from oee_daemon.networks.wallet.wallet_folder import wallet_path
+from oee_daemon.networks.wallet.key_folder import wallet_path
 from oee_daemon.orders.tokens import Token
 from oee_daemon.settings import Settings
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from solders.pubkey import Pubkey
 
-from oee_daemon.networks.solana.mint_reader import data_of
+from oee_daemon.networks.solana.solana_mint_reader import data_of
 from oee_daemon.networks.solana.venues.cpmm_pool import CONFIG_BYTES, LAST_FEE_ON, POOL_BYTES, Addresses
 
 #: Where the pool says of which shares there are how many, and from when on it is open, Unix seconds.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.contract.order_types import Side, SwapMode
 from oee_daemon.errors import OeeError, VenueRefused
 from oee_daemon.networks.prices import PROBE_USD, Price, Watched, best_of, price_of, rounded
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import quote
 
-from oee_daemon.contract.home import localnet_socket
-from oee_daemon.contract.settings import VENUES
-from oee_daemon.contract.tokens import LISTED, ON_DEVNET, Listed
+from oee_daemon.contract.listed_tokens import LISTED, ON_DEVNET, Listed
+from oee_daemon.contract.setting_table import VENUES
+from oee_daemon.contract.socket_paths import localnet_socket
 from oee_daemon.networks.solana import solana_programs
 from oee_daemon.settings import Settings
 

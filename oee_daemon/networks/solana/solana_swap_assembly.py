@@ -15,14 +15,14 @@ from solders.system_program import TransferParams, transfer
 from solders.token.associated import get_associated_token_address
 
 from oee_daemon.errors import VenueError
-from oee_daemon.networks.solana.guard.guarded_message import SIGNATURE_BYTES
-from oee_daemon.networks.solana.priority_fees import MOST_UNITS, limit_of
+from oee_daemon.networks.solana.guard.guard_message import SIGNATURE_BYTES
 from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.networks.solana.solana_look_evidence import Anchored
+from oee_daemon.networks.solana.solana_priority_fees import MOST_UNITS, limit_of
 from oee_daemon.networks.solana.solana_programs import ASSOCIATED, MEMO, SYSTEM, TOKEN
+from oee_daemon.networks.solana.solana_swap_memo import Memo
+from oee_daemon.networks.solana.solana_swap_stamp import must_fit
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
-from oee_daemon.networks.solana.swap_memo import Memo
-from oee_daemon.networks.solana.swap_stamp import must_fit
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, UnsignedSwap
 

@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 from oee_daemon.networks.holdings import Holding, Means
-from oee_daemon.networks.solana.mint_account import ACCOUNT_BYTES, MOST_ACCOUNT_BYTES, Mint
-from oee_daemon.networks.solana.mint_reader import Genesis, data_of, facts_of, mint_of
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.solana_endpoint_look import GENESIS, must_be_of
 from oee_daemon.networks.solana.solana_fill import WSOL
+from oee_daemon.networks.solana.solana_mint_account import ACCOUNT_BYTES, MOST_ACCOUNT_BYTES, Mint
+from oee_daemon.networks.solana.solana_mint_reader import Genesis, data_of, facts_of, mint_of
 from oee_daemon.networks.solana.solana_programs import TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.solana_swap_assembly import own_account
 from oee_daemon.networks.solana.solana_unit_pricing import accounts_of

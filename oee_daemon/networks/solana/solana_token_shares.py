@@ -16,9 +16,9 @@ from typing import Any
 from solders.pubkey import Pubkey
 
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.solana.mint_reader import data_of
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.solana_mint_reader import data_of
 from oee_daemon.networks.solana.solana_new_pools import PoolFacts
 from oee_daemon.networks.solana.solana_unit_pricing import accounts_of
 

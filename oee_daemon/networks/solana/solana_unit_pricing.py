@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.networks.solana.guard.guard_lookup_tables import Tables
-from oee_daemon.networks.solana.priority_fees import MOST_UNITS, price_of
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.solana_priority_fees import MOST_UNITS, price_of
 from oee_daemon.networks.solana.solana_programs import TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.solana_refusals import rejection
 

@@ -26,7 +26,7 @@ from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GE
 from oee_daemon.networks.solana.solana_fill import Unreadable
 from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS, shown_of, whose
 from oee_daemon.networks.solana.solana_look_evidence import Shown, anchored_at
-from oee_daemon.networks.solana.swap_memo import read_memo
+from oee_daemon.networks.solana.solana_swap_memo import read_memo
 from oee_daemon.orders.swap import Fill, Landed
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ def test_of_the_project_it_imports_the_contract_alone() -> None:
             elif isinstance(node, ast.Import):
                 seen |= {name.name for name in node.names}
     ours = {name for name in seen if name and name.startswith(("oee_daemon", "oee_cli"))}
-    assert {name for name in ours if not name.startswith(OWN)} == {"oee_daemon.contract.tokens"}
+    assert {name for name in ours if not name.startswith(OWN)} == {"oee_daemon.contract.listed_tokens"}
 
 
 def test_its_process_loads_nothing_of_the_engine() -> None:
@@ -42,4 +42,4 @@ def test_its_process_loads_nothing_of_the_engine() -> None:
         "uvicorn",
     }
     ours = {name for name in loaded if name.startswith("oee_daemon.") and not name.startswith(OWN)}
-    assert ours == {"oee_daemon.networks", "oee_daemon.contract", "oee_daemon.contract.tokens"}
+    assert ours == {"oee_daemon.networks", "oee_daemon.contract", "oee_daemon.contract.listed_tokens"}

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Engine, text
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import VenueLate
 from oee_daemon.networks.conformance import chain_suite as chains
 from oee_daemon.networks.paper.paper_chain import EXPECTED_S, SLOT_MS, PaperChain

@@ -11,15 +11,15 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import ChainUnavailable, UnsafeSwap
 from oee_daemon.networks.conformance import chain_suite as chains
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.networks.paper.paper_balance import begun_with
 from oee_daemon.networks.paper.paper_chain import AGAIN_MS, EXPECTED_S, SLOT_MS, PaperChain
 from oee_daemon.networks.paper.paper_ledger import Ledger
 from oee_daemon.networks.paper.paper_schema import open_schema
 from oee_daemon.networks.paper.paper_swap import PaperGuard, unsigned_of
-from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.verdict import ALONE_BLOCKS, ALONE_SIGHTS
 from oee_daemon.orders.swap import Anchor, Landed, Lapsed, Look, Rejected, Unknown
 from oee_daemon.orders.tokens import TOKENS

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 from solders.hash import Hash
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.simulated.simulated_chain import (
     SLOT_MS,

@@ -24,9 +24,9 @@ from solders.system_program import (
 )
 from solders.token.associated import get_associated_token_address
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.networks.solana.solana_look_evidence import Anchored
-from oee_daemon.networks.solana.swap_memo import Memo
+from oee_daemon.networks.solana.solana_swap_memo import Memo
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import TOKENS, Token

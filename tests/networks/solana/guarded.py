@@ -11,8 +11,8 @@ from typing import Any
 
 from solders.pubkey import Pubkey
 
-from oee_daemon.networks.solana.guard.guarded_message import read
-from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
+from oee_daemon.networks.solana.guard.guard_message import read
+from oee_daemon.networks.solana.guard.guard_solana import SolanaGuard
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import UnsignedSwap

@@ -14,10 +14,10 @@ from uuid import uuid4
 
 from solders.keypair import Keypair
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.networks.conformance import chain_suite as chains
 from oee_daemon.networks.conformance import venue_suite as venues
-from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
+from oee_daemon.networks.solana.guard.guard_solana import SolanaGuard
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 from oee_daemon.networks.solana.rpc.rpc_http_line import Reply

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.engine import engine_token_safety
 from oee_daemon.engine.engine_token_safety import Check, Verdict, waived
 from oee_daemon.errors import VenueRefused

@@ -16,9 +16,9 @@ from solders.message import Message, MessageV0, from_bytes_versioned
 from solders.pubkey import Pubkey
 
 from oee_daemon.errors import AttemptFailed, VenueError
-from oee_daemon.networks.solana.guard.guarded_message import read, whole
+from oee_daemon.networks.solana.guard.guard_message import read, whole
 from oee_daemon.networks.solana.solana_programs import CPMM_ON_DEVNET
-from oee_daemon.networks.solana.swap_stamp import message_of, stamped, unit_limit_of
+from oee_daemon.networks.solana.solana_swap_stamp import message_of, stamped, unit_limit_of
 from oee_daemon.networks.solana.venues.cpmm_pool import NoPool, Pool, addresses, read_pool
 from oee_daemon.networks.solana.venues.venue_api import bps_of, slippage_bps
 from oee_daemon.orders.tokens import TOKENS

@@ -10,8 +10,8 @@ import pytest
 
 from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.networks.solana.solana_look_evidence import Anchored
-from oee_daemon.networks.solana.swap_memo import Memo
-from oee_daemon.networks.solana.swap_stamp import message_of, stamped
+from oee_daemon.networks.solana.solana_swap_memo import Memo
+from oee_daemon.networks.solana.solana_swap_stamp import message_of, stamped
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.swap import Landed, Lapsed, Outcome, SignedSwap, Unknown, UnsignedSwap

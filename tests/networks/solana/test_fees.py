@@ -15,14 +15,14 @@ from solders.pubkey import Pubkey
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.networks.solana import solana_unit_pricing
-from oee_daemon.networks.solana.priority_fees import fee_of, limit_of, price_of
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.solana_fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.solana_look_evidence import Anchored
+from oee_daemon.networks.solana.solana_priority_fees import fee_of, limit_of, price_of
 from oee_daemon.networks.solana.solana_programs import TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.solana_swap_assembly import assembled
+from oee_daemon.networks.solana.solana_swap_memo import Memo, read_memo
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
-from oee_daemon.networks.solana.swap_memo import Memo, read_memo
 from oee_daemon.orders.swap import Anchor, Toll
 from tests.networks.solana import crafted
 from tests.networks.solana.crafted import WALLET

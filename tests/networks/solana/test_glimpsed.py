@@ -18,7 +18,7 @@ from solders.transaction import VersionedTransaction
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.networks.solana.solana_look_evidence import Anchored
-from oee_daemon.networks.solana.swap_memo import Memo
+from oee_daemon.networks.solana.solana_swap_memo import Memo
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.swap import Rejected, SignedSwap, Unknown
 from tests.networks.solana import crafted

@@ -16,11 +16,11 @@ from solders.message import Message, MessageV1, to_bytes_versioned
 from solders.pubkey import Pubkey
 
 from oee_daemon.errors import UnsafeSwap
-from oee_daemon.networks.solana.guard import allowed_instructions
-from oee_daemon.networks.solana.guard.allowed_instructions import Limits
-from oee_daemon.networks.solana.guard.guarded_message import read, whole
-from oee_daemon.networks.solana.guard.swap_bounds import LAYOUTS
-from oee_daemon.networks.solana.guard.swap_ends import ENDS
+from oee_daemon.networks.solana.guard import guard_instructions
+from oee_daemon.networks.solana.guard.guard_instructions import Limits
+from oee_daemon.networks.solana.guard.guard_message import read, whole
+from oee_daemon.networks.solana.guard.guard_swap_bounds import LAYOUTS
+from oee_daemon.networks.solana.guard.guard_swap_ends import ENDS
 from oee_daemon.networks.solana.solana_programs import (
     CPMM_ON_DEVNET,
     ON_DEVNET,
@@ -152,7 +152,7 @@ def test_each_network_has_programs_of_its_own(
             for step in shape.steps
         ]
         message = whole(read(replace(shape, steps=steps).message(), str(WALLET)), {})
-        allowed_instructions.check(message, limits_of("cpmm", programs))
+        guard_instructions.check(message, limits_of("cpmm", programs))
 
     check(own)
     with pytest.raises(UnsafeSwap) as caught:
@@ -167,7 +167,7 @@ def test_no_byte_of_a_good_swap_can_be_another_and_its_bound_weaker(data: st.Dat
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     try:
         message = whole(read(bytes(content), str(WALLET)), {})
-        allowed_instructions.check(message, limits_of("raydium"))
+        guard_instructions.check(message, limits_of("raydium"))
     except UnsafeSwap:
         return
     (swap,) = [step for step in message.steps if step.program == str(CPMM)]

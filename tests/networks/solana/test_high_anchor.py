@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.solana import anchor_choice
-from oee_daemon.networks.solana.anchor_choice import FAR_BLOCKS, AnchorChoice
+from oee_daemon.networks.solana import solana_anchor_choice
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
+from oee_daemon.networks.solana.solana_anchor_choice import FAR_BLOCKS, AnchorChoice
 from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.orders.swap import Anchor
 from tests.networks.solana.server import Asked, Said, serving
@@ -55,7 +55,7 @@ def at(height: int) -> Anchor:
 class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_000.0
-        monkeypatch.setattr(anchor_choice, "clock_s", lambda: self.now)
+        monkeypatch.setattr(solana_anchor_choice, "clock_s", lambda: self.now)
 
 
 def test_what_two_agreed_on_tells_a_liar_later(monkeypatch: pytest.MonkeyPatch) -> None:

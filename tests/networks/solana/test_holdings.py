@@ -20,14 +20,14 @@ from solders.system_program import ID, TransferParams, transfer
 from solders.token.associated import get_associated_token_address
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import ChainUnavailable, VenueError
 from oee_daemon.networks.holdings import Means
-from oee_daemon.networks.solana.mint_reader import MintReader
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
+from oee_daemon.networks.solana.solana_mint_reader import MintReader
 from oee_daemon.networks.solana.solana_programs import ASSOCIATED, TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.solana_token_holdings import SolanaHoldings
 from oee_daemon.networks.solana.venues.venue_api import Api

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from oee_daemon.networks.solana.guard.swap_bounds import LAYOUTS
+from oee_daemon.networks.solana.guard.guard_swap_bounds import LAYOUTS
 from oee_daemon.networks.solana.solana_launch_bytes import _OPENS
 
 CPMM = ("CPMMoo8L3F4NbTegBCKVNunggL7H1ZpdTHKxQB5qKP1C", "DRaycpLY18LhpbydsBWbVJtxpNv9oXPgjRSfpF2bWpYb")

@@ -9,13 +9,13 @@ import pytest
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import (
     UnsafeSwap,
 )
-from oee_daemon.networks.solana.guard import allowed_instructions
-from oee_daemon.networks.solana.guard.allowed_instructions import Limits
-from oee_daemon.networks.solana.guard.guarded_message import Step, read, whole
+from oee_daemon.networks.solana.guard import guard_instructions
+from oee_daemon.networks.solana.guard.guard_instructions import Limits
+from oee_daemon.networks.solana.guard.guard_message import Step, read, whole
 from oee_daemon.networks.solana.solana_programs import (
     ASSOCIATED,
     COMPUTE_BUDGET,
@@ -67,7 +67,7 @@ def checked(message: bytes) -> list[Step]:
         output_mint=str(USDC), most_in=1_100_000, least_out=1_000_000, mode=SwapMode.EXACT_OUT,
         order_id=crafted.ORDER, attempt=1, fee_cap=100_000,
     )  # fmt: skip
-    allowed_instructions.check(found, limits)
+    guard_instructions.check(found, limits)
     return [step for step in found.steps if step.program not in (COMPUTE_BUDGET, MEMO)]
 
 

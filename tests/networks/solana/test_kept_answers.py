@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.engine.routing import bound_of
-from oee_daemon.networks.solana.venues import kept_answers
+from oee_daemon.networks.solana.venues import venue_kept_answers
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Landed
@@ -27,7 +27,7 @@ async def _asked(
 ) -> list[int]:
     """How often the API was asked to build: after a quote, once more, for another bound, and too late."""
     order, counts = uuid4(), []
-    monkeypatch.setattr(kept_answers, "KEPT_S", 60.0)
+    monkeypatch.setattr(venue_kept_answers, "KEPT_S", 60.0)
     request = replace(request_of("SOL", "USDC", 10**7 + 7, mode), slippage_bps=SLIPPAGE)
     quote = await trader.venues[venue].quote(request, DEADLINE_S)
     bound = bound_of(quote, mode, SLIPPAGE)
@@ -35,7 +35,7 @@ async def _asked(
     wider = bound * 99 // 100 if mode is SwapMode.EXACT_IN else bound * 101 // 100
     for turn in ("quoted", "again", "another bound", "late"):
         if turn in ("another bound", "late"):
-            monkeypatch.setattr(kept_answers, "KEPT_S", 0.0 if turn == "late" else 60.0)
+            monkeypatch.setattr(venue_kept_answers, "KEPT_S", 0.0 if turn == "late" else 60.0)
             await trader.venues[venue].quote(request, DEADLINE_S)
         told = replace(plan, bound=wider) if turn == "another bound" else plan
         asked.clear()

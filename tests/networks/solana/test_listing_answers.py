@@ -12,7 +12,7 @@ import pytest
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.localnet import localnet_json
 from oee_daemon.networks.solana.solana_endpoint_ages import EndpointAges

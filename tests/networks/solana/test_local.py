@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import ChainUnavailable, VenueRefused
 from oee_daemon.networks.chain import Chain
 from oee_daemon.networks.solana.solana_chain import SolanaChain

@@ -8,7 +8,7 @@ import pytest
 from solders.pubkey import Pubkey
 from solders.token.state import Mint as SplMint
 
-from oee_daemon.networks.solana.mint_account import NoMint, read_mint
+from oee_daemon.networks.solana.solana_mint_account import NoMint, read_mint
 from oee_daemon.networks.solana.solana_programs import SYSTEM, TOKEN, TOKEN_2022
 
 SOMEBODY, OTHER = bytes(range(1, 33)), bytes(range(33, 65))

@@ -15,9 +15,9 @@ import pytest
 
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.holdings import MintFacts
-from oee_daemon.networks.solana import mint_reader
-from oee_daemon.networks.solana.mint_reader import MintReader
+from oee_daemon.networks.solana import solana_mint_reader
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
+from oee_daemon.networks.solana.solana_mint_reader import MintReader
 from oee_daemon.orders.tokens import TOKENS
 from tests.networks.solana import crafted
 from tests.networks.solana.server import Handler, Said, rpc, serving
@@ -87,7 +87,7 @@ def test_who_stands_still_since_before_a_risk_was_taken_back_has_no_say_on_it(
 ) -> None:
     """The token would be unknown for as long as that endpoint is set. On decimals it has one: they stay."""
     passed = count(1_000.0, 45.0)
-    monkeypatch.setattr(mint_reader, "time", SimpleNamespace(monotonic=lambda: next(passed)))
+    monkeypatch.setattr(solana_mint_reader, "time", SimpleNamespace(monotonic=lambda: next(passed)))
 
     def nodes(decimals: int) -> list[Handler]:
         behind = repeat(500) if stands_still else count(500, 100)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from oee_daemon.contract.terms import Side
+from oee_daemon.contract.order_types import Side
 from oee_daemon.errors import VenueLate, VenueRefused
 from oee_daemon.networks.prices import price_of
 from oee_daemon.networks.solana import solana_prices

@@ -19,8 +19,8 @@ from oee_daemon.errors import VenueError
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
+from oee_daemon.networks.solana.solana_swap_stamp import message_of
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
-from oee_daemon.networks.solana.swap_stamp import message_of
 from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.orders.swap import Anchor

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import VenueRefused
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket

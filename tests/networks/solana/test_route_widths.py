@@ -17,10 +17,10 @@ from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
-from oee_daemon.networks.solana.venues import route_widths
+from oee_daemon.networks.solana.venues import venue_route_widths
 from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
-from oee_daemon.networks.solana.venues.route_widths import Widths
 from oee_daemon.networks.solana.venues.venue_api import Api
+from oee_daemon.networks.solana.venues.venue_route_widths import Widths
 from tests.networks.solana import crafted
 from tests.networks.solana.crafted import SOL, WALLET, ata
 from tests.networks.solana.jupiter_stand import ANCHOR, HELD, node, planned, quoted, shown, steps, worded
@@ -118,5 +118,5 @@ def test_where_no_route_fits_there_is_no_quote() -> None:
 def test_a_pair_is_asked_for_few_accounts_for_a_while_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     known = Widths()
     assert (known.of(REQUEST), known.narrow(REQUEST), known.of(REQUEST)) == (None, True, 54)
-    monkeypatch.setattr(route_widths, "KEPT_S", -1.0)
+    monkeypatch.setattr(venue_route_widths, "KEPT_S", -1.0)
     assert known.narrow(REQUEST) and known.of(REQUEST) is None

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import oee_daemon.networks.solana.shadow as shadow_room
-from oee_daemon.networks.solana.shadow.shadowed_swap import WATCHED_BLOCKS, Shadowed, shown_as
+from oee_daemon.networks.solana.shadow.shadow_swap import WATCHED_BLOCKS, Shadowed, shown_as
 from oee_daemon.networks.solana.solana_look_evidence import Answer, Status
 from tests.networks.solana.local import Local, localnet
 

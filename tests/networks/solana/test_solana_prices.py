@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from solders.keypair import Keypair
 
-from oee_daemon.contract.terms import Side
+from oee_daemon.contract.order_types import Side
 from oee_daemon.errors import VenueLate
 from oee_daemon.networks.prices import Watched, price_of
 from oee_daemon.networks.solana import solana_pool_reader, solana_prices

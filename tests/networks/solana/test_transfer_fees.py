@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.networks.prices import Watched
-from oee_daemon.networks.solana.mint_account import read_mint
 from oee_daemon.networks.solana.solana_epochs import CLOCK, EPOCH_SCHEDULE, epochs_ahead
+from oee_daemon.networks.solana.solana_mint_account import read_mint
 from oee_daemon.networks.solana.solana_pool_reader import PoolReader
 from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
 from oee_daemon.orders.swap import QuoteRequest

@@ -20,7 +20,7 @@ from solders.system_program import (
 )
 
 from oee_daemon.networks.solana.solana_look_evidence import Anchored
-from oee_daemon.networks.solana.swap_memo import Memo
+from oee_daemon.networks.solana.solana_swap_memo import Memo
 from oee_daemon.orders.tokens import TOKENS
 from tests.networks.solana import crafted
 from tests.networks.solana.crafted import (

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 from uuid import UUID, uuid4
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
-from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
+from oee_daemon.networks.solana.guard.guard_solana import SolanaGuard
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site

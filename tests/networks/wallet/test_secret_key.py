@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from solders.keypair import Keypair
 
 from oee_daemon.errors import InvalidInput
-from oee_daemon.networks.wallet.secret_key import read_secret_key
+from oee_daemon.networks.wallet.key_secret import read_secret_key
 
 PAIR = Keypair.from_seed(bytes(range(32)))
 OTHER = bytes(PAIR)[:32] + bytes(Keypair.from_seed(bytes(32)).pubkey())

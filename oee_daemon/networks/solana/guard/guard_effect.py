@@ -13,10 +13,10 @@ from typing import Any
 
 from solders.pubkey import Pubkey
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import AttemptFailed, WrongQuote
-from oee_daemon.networks.solana.guard.allowed_instructions import Limits
-from oee_daemon.networks.solana.guard.guarded_message import refuse
+from oee_daemon.networks.solana.guard.guard_instructions import Limits
+from oee_daemon.networks.solana.guard.guard_message import refuse
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 from oee_daemon.networks.solana.solana_fill import WSOL, Unreadable, changes
 from oee_daemon.networks.solana.solana_programs import SYSTEM, TOKEN, TOKEN_2022

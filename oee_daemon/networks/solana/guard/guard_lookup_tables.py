@@ -11,7 +11,7 @@ from typing import Any
 from solders.address_lookup_table_account import AddressLookupTable
 
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.solana.guard.guarded_message import Reading
+from oee_daemon.networks.solana.guard.guard_message import Reading
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, Result, RpcError
 from oee_daemon.networks.solana.solana_programs import LOOKUP_TABLE

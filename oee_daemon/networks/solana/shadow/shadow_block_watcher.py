@@ -15,7 +15,7 @@ from typing import Any
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
-from oee_daemon.networks.solana.shadow.shadowed_swap import Shadowed, Truth, shown_as
+from oee_daemon.networks.solana.shadow.shadow_swap import Shadowed, Truth, shown_as
 from oee_daemon.networks.solana.solana_endpoint_look import GENESIS, answer_of, calls_for, must_be_of
 from oee_daemon.networks.solana.solana_look_evidence import Answer, Shown
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from solders.pubkey import Pubkey
 
-from oee_daemon.networks.solana.mint_account import Mint, NoMint, TransferFee, read_mint
+from oee_daemon.networks.solana.solana_mint_account import Mint, NoMint, TransferFee, read_mint
 
 #: What the fees of a pool are counted in.
 RATE = 1_000_000

@@ -16,7 +16,7 @@ from typing import Any
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import ChainUnavailable, VenueLate, VenueRefused
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool as Rpc
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import VenueError, VenueRefused
 from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.networks.solana.solana_programs import (

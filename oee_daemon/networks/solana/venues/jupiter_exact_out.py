@@ -27,9 +27,9 @@ from oee_daemon.networks.solana.venues.jupiter_answers import (
     pools_of,
     steps_of,
 )
-from oee_daemon.networks.solana.venues.kept_answers import quoted_bps
-from oee_daemon.networks.solana.venues.route_widths import Widths
 from oee_daemon.networks.solana.venues.venue_api import Api, Said, slippage_bps
+from oee_daemon.networks.solana.venues.venue_kept_answers import quoted_bps
+from oee_daemon.networks.solana.venues.venue_route_widths import Widths
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap
 

@@ -15,9 +15,9 @@ from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.hash import Hash
 from solders.pubkey import Pubkey
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import SwapTooLong, VenueError, VenueRefused
-from oee_daemon.networks.solana.priority_fees import MOST_UNITS
+from oee_daemon.networks.solana.solana_priority_fees import MOST_UNITS
 from oee_daemon.networks.solana.solana_swap_assembly import assembled, compiled
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.jupiter_answers import (
@@ -30,9 +30,9 @@ from oee_daemon.networks.solana.venues.jupiter_answers import (
     steps_of,
 )
 from oee_daemon.networks.solana.venues.jupiter_exact_out import ExactOut
-from oee_daemon.networks.solana.venues.kept_answers import Kept, quoted_bps
-from oee_daemon.networks.solana.venues.route_widths import Widths
 from oee_daemon.networks.solana.venues.venue_api import Api, Said, slippage_bps
+from oee_daemon.networks.solana.venues.venue_kept_answers import Kept, quoted_bps
+from oee_daemon.networks.solana.venues.venue_route_widths import Widths
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap
 

@@ -12,15 +12,15 @@ from typing import Any
 
 from solders.message import to_bytes_versioned
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import VenueError, VenueRefused
-from oee_daemon.networks.solana.guard.guarded_message import read
+from oee_daemon.networks.solana.guard.guard_message import read
 from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.networks.solana.solana_swap_assembly import memo_for, own_account
+from oee_daemon.networks.solana.solana_swap_stamp import message_of, stamped, unit_limit_of
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
-from oee_daemon.networks.solana.swap_stamp import message_of, stamped, unit_limit_of
-from oee_daemon.networks.solana.venues.kept_answers import Kept, quoted_bps
 from oee_daemon.networks.solana.venues.venue_api import Api, Said, bps_of, ids_of, slippage_bps
+from oee_daemon.networks.solana.venues.venue_kept_answers import Kept, quoted_bps
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from oee_daemon.backups import backup_file, dump
+from oee_daemon.backups import archive_dump, archive_file
 from oee_daemon.contract.atomic_file import atomic_file, flush_folder
-from oee_daemon.contract.settings import NETWORKS
+from oee_daemon.contract.setting_table import NETWORKS
 from oee_daemon.embedded import FIRST_NETWORK, Servers, embedded_account, embedded_folders, embedded_orphans
 from oee_daemon.errors import BackupFailed
 from oee_daemon.home.home_folder import Home
@@ -47,7 +47,7 @@ def restore(settings: Settings, source: Path, say: Callable[[str], None]) -> dic
         )
     say("checking")
     with source.open("rb") as opened:
-        backup = backup_file.check(opened, str(source))
+        backup = archive_file.check(opened, str(source))
         _check_revision(backup.about)
         network = _network_of(backup.about)
         _check_home_is_fresh(settings.home, backup)
@@ -60,7 +60,7 @@ def restore(settings: Settings, source: Path, say: Callable[[str], None]) -> dic
             say("postgres")
             servers.start()
             say("orders")
-            dump.write(servers.database_url, backup.dump())
+            archive_dump.write(servers.database_url, backup.dump())
             live = _migrate_and_end_live(servers.database_url, backup.about)
             # In order, with a checkpoint: the files are then complete without their log.
             servers.stop()
@@ -99,7 +99,7 @@ def _network_of(about: dict[str, Any]) -> str:
     return str(found)
 
 
-def _check_home_is_fresh(home: Path, backup: backup_file.Backup) -> None:
+def _check_home_is_fresh(home: Path, backup: archive_file.Backup) -> None:
     """Raises `BackupFailed` unless the home is fresh: nothing in it is merged or replaced."""
     data = home / "postgres"
     if data.is_dir() and any(data.iterdir()):
@@ -193,7 +193,7 @@ def _end_all(conn: Connection) -> dict[str, int]:
     return dict(sorted(live.items()))
 
 
-def _take_place(home: Path, backup: backup_file.Backup) -> None:
+def _take_place(home: Path, backup: archive_file.Backup) -> None:
     """Moves the keys into the home, then the database: from that rename on the home is no longer fresh."""
     for network, content in backup.wallets.items():
         path = home / "wallets" / f"{network}.json"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from oee_daemon.networks.solana.guard.guarded_message import Step, refuse
+from oee_daemon.networks.solana.guard.guard_message import Step, refuse
 from oee_daemon.networks.solana.solana_programs import AMM_V4, CLMM, CPMM, CPMM_ON_DEVNET, JUPITER
 
 
@@ -23,7 +23,7 @@ class Ends(NamedTuple):
     sizes: tuple[int, ...] = ()
 
 
-#: As `swap_bounds.LAYOUTS`, but for Raydium's router, which nobody has published.
+#: As `guard_swap_bounds.LAYOUTS`, but for Raydium's router, which nobody has published.
 #: https://github.com/raydium-io/raydium-cp-swap (swap_base_input.rs), /raydium-clmm (swap.rs, swap_v2.rs),
 #: /raydium-amm (processor.rs: of its older instructions the last three of 17 or 18 are the trader's);
 #: https://github.com/jup-ag/jupiter-cpi (idl.json), and its interface on the chain for the newer ones.

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from oee_daemon.backups import backup_file, dump
+from oee_daemon.backups import archive_dump, archive_file
 from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import VERSION
@@ -52,11 +52,11 @@ def take(
         exported = snapshot_sql.export(conn)
         try:
             with atomic_file(target, replace=replace) as opened:
-                archive = backup_file.Archive(opened)
-                archive.add(backup_file.ABOUT, [json.dumps(about, indent=1).encode() + b"\n"])
+                archive = archive_file.Archive(opened)
+                archive.add(archive_file.ABOUT, [json.dumps(about, indent=1).encode() + b"\n"])
                 for network, content in keys.items():
                     archive.add(f"wallets/{network}.json", [content])
-                archive.add(backup_file.DUMP, dump.read(servers.database_url, exported))
+                archive.add(archive_file.DUMP, archive_dump.read(servers.database_url, exported))
                 size = archive.end()
         except FileExistsError:
             raise _exists(target) from None
@@ -90,7 +90,9 @@ def _exists(target: Path) -> BackupFailed:
 def _wallets(settings: Settings) -> dict[str, bytes]:
     found = sorted((settings.home / "wallets").glob("*.json"))
     return {
-        path.stem: path.read_bytes() for path in found if backup_file.WALLET.fullmatch(f"wallets/{path.name}")
+        path.stem: path.read_bytes()
+        for path in found
+        if archive_file.WALLET.fullmatch(f"wallets/{path.name}")
     }
 
 
@@ -113,7 +115,7 @@ def _snapshot(url: str) -> Iterator[Connection]:
 def _describe_contents(conn: Connection) -> dict[str, Any]:
     held = snapshot_sql.holds(conn)
     return {
-        "format": backup_file.FORMAT,
+        "format": archive_file.FORMAT,
         "version": VERSION,
         "revision": held.revision,
         "takenAt": rfc3339(datetime.now(UTC), "microseconds"),

@@ -15,14 +15,14 @@ from typing import Any, TypeAlias
 
 from solders.pubkey import Pubkey
 
-from oee_daemon.contract.storable_text import storable
+from oee_daemon.contract.storable import storable
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.holdings import MintFacts
-from oee_daemon.networks.solana.mint_account import Mint, NoMint, read_mint
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.solana_endpoint_ages import EndpointAges
 from oee_daemon.networks.solana.solana_endpoint_look import GENESIS, must_be_of
+from oee_daemon.networks.solana.solana_mint_account import Mint, NoMint, read_mint
 from oee_daemon.networks.solana.solana_unit_pricing import accounts_of
 
 #: Tells the genesis hash of the chain; raises `ChainUnavailable` where nobody says it.

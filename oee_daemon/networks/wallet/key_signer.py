@@ -17,8 +17,8 @@ from solders.message import from_bytes_versioned, to_bytes_versioned
 from solders.transaction import VersionedTransaction
 
 from oee_daemon.errors import VenueError, WalletLocked
-from oee_daemon.networks.wallet.passphrase import passphrase_bytes
-from oee_daemon.networks.wallet.sealed_file import Sealed
+from oee_daemon.networks.wallet.key_passphrase import passphrase_bytes
+from oee_daemon.networks.wallet.key_sealed_file import Sealed
 from oee_daemon.orders.swap import SignedSwap, UnsignedSwap
 
 

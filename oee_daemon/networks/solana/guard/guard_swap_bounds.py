@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from oee_daemon.networks.solana.guard.guarded_message import Step, refuse
+from oee_daemon.networks.solana.guard.guard_message import Step, refuse
 from oee_daemon.networks.solana.solana_programs import (
     AMM_V4,
     CLMM,

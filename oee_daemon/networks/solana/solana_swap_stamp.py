@@ -17,7 +17,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from oee_daemon.errors import SwapTooLong, VenueError
-from oee_daemon.networks.solana.guard.guarded_message import MOST_BYTES
+from oee_daemon.networks.solana.guard.guard_message import MOST_BYTES
 from oee_daemon.networks.solana.solana_programs import CLMM, COMPUTE_BUDGET, MEMO
 
 _MEMO = Pubkey.from_string(MEMO)

@@ -17,7 +17,7 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from oee_daemon.errors import WrongPassphrase
-from oee_daemon.networks.wallet.secret_key import SEED
+from oee_daemon.networks.wallet.key_secret import SEED
 
 #: The version of the format, under this name.
 MARK, VERSION = "oee-wallet", 1

@@ -15,7 +15,7 @@ from typing import IO
 from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import make_url
 
-from oee_daemon.backups.backup_file import CHUNK
+from oee_daemon.backups.archive_file import CHUNK
 from oee_daemon.embedded import embedded_binaries
 from oee_daemon.errors import BackupFailed
 from oee_daemon.inherited import SERVER_ENVIRONMENT

@@ -17,12 +17,12 @@ from solders.keypair import Keypair
 
 from oee_daemon import settings as settings_page
 from oee_daemon.errors import Conflict, InvalidInput, OeeError
-from oee_daemon.networks.wallet.keypair_file import keypair_content
-from oee_daemon.networks.wallet.passphrase import check_new, read_passphrase_file
-from oee_daemon.networks.wallet.sealed_file import seal
-from oee_daemon.networks.wallet.secret_key import read_secret_key
-from oee_daemon.networks.wallet.wallet_file import read_wallet, write_wallet
-from oee_daemon.networks.wallet.wallet_folder import wallet_file, wallet_path
+from oee_daemon.networks.wallet.key_file import read_wallet, write_wallet
+from oee_daemon.networks.wallet.key_folder import wallet_file, wallet_path
+from oee_daemon.networks.wallet.key_pair_file import keypair_content
+from oee_daemon.networks.wallet.key_passphrase import check_new, read_passphrase_file
+from oee_daemon.networks.wallet.key_sealed_file import seal
+from oee_daemon.networks.wallet.key_secret import read_secret_key
 from oee_daemon.settings import Settings
 
 

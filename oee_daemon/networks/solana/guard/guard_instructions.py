@@ -15,12 +15,12 @@ from uuid import UUID
 from solders.pubkey import Pubkey
 from solders.token.associated import get_associated_token_address
 
-from oee_daemon.contract.terms import SwapMode
-from oee_daemon.networks.solana.guard.guarded_message import Step, Whole, named, refuse
-from oee_daemon.networks.solana.guard.swap_bounds import bound_of
-from oee_daemon.networks.solana.guard.swap_ends import ends_of
-from oee_daemon.networks.solana.priority_fees import BASE_FEE, fee_of
+from oee_daemon.contract.order_types import SwapMode
+from oee_daemon.networks.solana.guard.guard_message import Step, Whole, named, refuse
+from oee_daemon.networks.solana.guard.guard_swap_bounds import bound_of
+from oee_daemon.networks.solana.guard.guard_swap_ends import ends_of
 from oee_daemon.networks.solana.solana_fill import WSOL
+from oee_daemon.networks.solana.solana_priority_fees import BASE_FEE, fee_of
 from oee_daemon.networks.solana.solana_programs import (
     ASSOCIATED,
     COMPUTE_BUDGET,
@@ -29,7 +29,7 @@ from oee_daemon.networks.solana.solana_programs import (
     TOKEN,
     TOKEN_2022,
 )
-from oee_daemon.networks.solana.swap_memo import read_memo
+from oee_daemon.networks.solana.solana_swap_memo import read_memo
 
 #: Lamports: more rent was never asked for a token account of 165 bytes.
 MOST_RENT = 3_000_000

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from oee_daemon.contract.networks import REAL_MONEY
+from oee_daemon.contract.real_money import REAL_MONEY
 
 _YES = {"1", "true", "yes", "on"}
 _NO = {"", "0", "false", "no", "off"}

@@ -9,7 +9,7 @@ import json
 
 from solders.keypair import Keypair
 
-from oee_daemon.networks.wallet.secret_key import PAIR, bad_key, read_secret_key
+from oee_daemon.networks.wallet.key_secret import PAIR, bad_key, read_secret_key
 
 
 def keypair_content(keypair: Keypair) -> bytes:

@@ -11,11 +11,11 @@ import base64
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from oee_daemon.contract.terms import SwapMode
-from oee_daemon.networks.solana.guard import allowed_instructions, guard_effect
-from oee_daemon.networks.solana.guard.allowed_instructions import Limits
+from oee_daemon.contract.order_types import SwapMode
+from oee_daemon.networks.solana.guard import guard_effect, guard_instructions
+from oee_daemon.networks.solana.guard.guard_instructions import Limits
 from oee_daemon.networks.solana.guard.guard_lookup_tables import Tables
-from oee_daemon.networks.solana.guard.guarded_message import read, whole
+from oee_daemon.networks.solana.guard.guard_message import read, whole
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, Result, RpcError
 from oee_daemon.networks.solana.solana_programs import VENUE_PROGRAMS
@@ -51,7 +51,7 @@ class SolanaGuard:
         tables = await self._tables.of(reading, DEADLINE_S) if reading.tables else {}
         message = whole(reading, tables)
         limits = self._limits(plan)
-        allowed_instructions.check(message, limits)
+        guard_instructions.check(message, limits)
         asked = sorted(message.writable)
         passed: list[dict[str, Any]] = []
 
