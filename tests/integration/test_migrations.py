@@ -78,18 +78,19 @@ def test_postgres_believes_nothing_yet_of_a_new_table(db: Engine) -> None:
     assert known == -1
 
 
-def earlier(db: Engine, rows: str) -> None:
-    """The database as the first release left it, with these rows."""
+def earlier(db: Engine, revision: str, rows: str) -> None:
+    """The database as an earlier release left it, with these rows."""
     config = Config()
     config.set_main_option("script_location", "oee_daemon.store:migrations")
     start_over(db)
     with transactions(db).begin() as conn:
         config.attributes["connection"] = conn
-        command.upgrade(config, "0001")
-        conn.execute(text(rows))
+        command.upgrade(config, revision)
+        for statement in rows.split(";\n"):
+            conn.execute(text(statement))
 
 
-def test_what_may_run_is_due_and_what_waits_is_not(db: Engine) -> None:
+def test_what_may_run_is_due_what_waits_is_not_and_who_runs_keeps_its_slot(db: Engine) -> None:
     """Rows that a release wrote, and rows that a hand did, before there was one notion of runnable."""
     rows = """
         INSERT INTO orders (id, network, type, side, pair, input_token, output_token, amount, swap_mode,
@@ -105,9 +106,12 @@ def test_what_may_run_is_due_and_what_waits_is_not(db: Engine) -> None:
             ('waiting', now(), NULL, NULL, 3, 'a worker', 15, now()),
             ('failed', now(), now(), '{"code": "no_route"}', 4, NULL, NULL, NULL),
             ('cancelled', NULL, now(), NULL, 5, NULL, NULL, NULL)
-        ) AS r (status, due, finished, error, fence, owner, lease, rung)
+        ) AS r (status, due, finished, error, fence, owner, lease, rung);
+        INSERT INTO slots SELECT n, (SELECT id FROM orders WHERE fence = n), now()
+        FROM generate_series(1, 3) n;
+        UPDATE slots SET order_id = NULL WHERE slot = 1
     """
-    earlier(db, rows)
+    earlier(db, "0004", rows)
     before = "SELECT fence, next_run_at FROM orders WHERE fence IN (0, 2) ORDER BY fence"
     with db.connect() as conn:
         due = conn.execute(text(before)).all()
@@ -128,6 +132,10 @@ def test_what_may_run_is_due_and_what_waits_is_not(db: Engine) -> None:
             ("cancelled", None, False, None, None, True),
         ]
         assert conn.execute(text(before)).all() == due, "what was due is due when it was"
+        slots = """SELECT class, slot, status FROM execution_slots s LEFT JOIN orders o ON o.id = s.order_id
+            ORDER BY slot"""
+        held = [("market", 1, None), ("market", 2, "submitted"), ("market", 3, None)]
+        assert conn.execute(text(slots)).all() == held
         for wrong in (
             "UPDATE orders SET next_run_at = NULL WHERE status = 'pending'",
             "UPDATE orders SET next_run_at = now() WHERE status = 'waiting'",
@@ -144,7 +152,7 @@ def test_symbols_become_mints_and_what_nobody_knows_stays(db: Engine) -> None:
             'pending', now()),
         (gen_random_uuid(), 'simulated', 'market', 'buy', 'mSOL/FOO', 'FOO', 'mSOL', 1, 'ExactIn', 50, 300,
             'pending', now())"""
-    earlier(db, first)
+    earlier(db, "0004", first)
     assert migrations.migrate(db) is True
     sol, usdc, msol = (TOKENS[symbol].mint for symbol in ("SOL", "USDC", "mSOL"))
     with db.connect() as conn:
@@ -159,5 +167,5 @@ def test_symbols_become_mints_and_what_nobody_knows_stays(db: Engine) -> None:
         ("mSOL/FOO", "FOO", "mSOL", "1"),
     ]
     # The release's list is what this release lists, too.
-    known = import_module("oee_daemon.store.migrations.versions.0021_second")
+    known = import_module("oee_daemon.store.migrations.versions.0007_mints")
     assert {t.symbol: t.mint for t in TOKENS.values()} == known.MINTS

@@ -16,5 +16,6 @@ def test_each_migration_follows_the_one_before_it() -> None:
         (path.name, dict(_REVISION.findall(path.read_text()))) for path in sorted(VERSIONS.glob("0*.py"))
     ]
     numbers = [name.partition("_")[0] for name, _ in found]
+    assert numbers == [f"{n:04}" for n in range(1, len(numbers) + 1)]
     assert [said["revision"] for _, said in found] == numbers
     assert [said["down_revision"] for _, said in found] == ["", *numbers[:-1]]

@@ -118,8 +118,8 @@ def _upgrade(conn: Connection, revision: str | None) -> None:
 
     if revision is not None and revision not in known():
         raise StartFailed(
-            f"The database is at revision {revision}, which this release does not know: a newer oee made it,"
-            " or one between two releases. Install that one, or use another OEE_HOME.",
+            f"The database is at revision {revision}, which this release does not know: a newer oee made it."
+            " Install that release, or use another OEE_HOME.",
             code="database_too_new",
         )
     config = Config()
