@@ -15,12 +15,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from oee_cli.api.client_launcher import START_LIMIT, Launcher
+from oee_cli.api.client_lost_answers import may_be_done, may_be_placed, not_placed
 from oee_cli.api.client_processes import explain_frozen
 from oee_cli.api.client_recent_orders import Recent
 from oee_cli.api.client_response_problems import Response, check_response
 from oee_cli.api.client_transport import UnixTransport, httpx
-from oee_cli.cli_errors import CliError, ConnectionLost, HomeLost, OutcomeUnknown, Unreachable, UsageFault
-from oee_cli.exit_codes import ExitCode
+from oee_cli.cli_errors import CliError, ConnectionLost, OutcomeUnknown, Unreachable, UsageFault
 from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
 from oee_cli.settings.settings_load import Settings, load_settings
@@ -51,6 +51,10 @@ _READ_TRIES = 3
 _CHANGE_NOTHING = ("/api/orders/find", "/api/orders/execute")
 
 
+class _OfThread(threading.local):
+    until: float | None = None
+
+
 class Client:
     """Speaks to one daemon, and starts it where it is local and gone. Safe to share between threads."""
 
@@ -61,12 +65,27 @@ class Client:
         self.connections = connections
         #: When nobody waits any more, by the monotonic clock: a daemon is not brought back for longer.
         self.until: float | None = None
+        self._of_thread = _OfThread()
         #: What the Tab key offers later.
         self.recent = Recent(settings.run_dir, settings.url)
         self._saved_first = False
         self._said_waiting = False
         self._http: httpx.Client | None = None
         self._lock = threading.Lock()
+
+    @contextmanager
+    def waiting(self, until: float) -> Iterator[None]:
+        """As `until`, for what this thread asks for inside."""
+        self._of_thread.until = until
+        try:
+            yield
+        finally:
+            self._of_thread.until = None
+
+    def _left(self, most: float) -> float:
+        """Seconds for which something is waited for: a second at least, and so many at most."""
+        ends = [until for until in (self.until, self._of_thread.until) if until is not None]
+        return max(1.0, min([most, *(until - time.monotonic() for until in ends)]))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -94,8 +113,7 @@ class Client:
         """Returns once there is a daemon to talk to. Raises `Unreachable`."""
         if self.settings.url is None:
             with self._lock:
-                left = START_LIMIT if self.until is None else max(1.0, self.until - time.monotonic())
-                started = self.launcher.start(min(START_LIMIT, left))
+                started = self.launcher.start(self._left(START_LIMIT))
             if started:
                 # Its socket may be in another place than the one before it.
                 self._disconnect()
@@ -104,21 +122,26 @@ class Client:
         return self.read("GET", path, params=params)
 
     def read(self, method: str, path: str, **kwargs: Any) -> Any:
-        """A request that may be repeated after a drop: it changes nothing, or the same thing only once."""
-        for tries_left in reversed(range(_READ_TRIES)):
-            try:
-                body = check_response(self.exchange(method, path, **kwargs)).body
-                self._note_orders(body)
-                return body
-            except ConnectionLost as lost:
-                if not tries_left or lost.timed_out or (self.settings.url and not lost.sent):
-                    error = self.unreachable(lost)
-                    if lost.sent and method != "GET" and path not in _CHANGE_NOTHING:
-                        error.hint = (
-                            f"It may have been done all the same: look before you repeat it.\n{error.hint}"
-                        )
-                    raise error from None
-                self.ready()
+        """A request that may be repeated after a drop: it changes nothing, or the same thing only once.
+
+        Raises `Unreachable`; and `OutcomeUnknown` where what it changes may be changed.
+        """
+        sent = False
+        try:
+            for tries_left in reversed(range(_READ_TRIES)):
+                try:
+                    body = check_response(self.exchange(method, path, **kwargs)).body
+                    self._note_orders(body)
+                    return body
+                except ConnectionLost as lost:
+                    sent = sent or lost.sent
+                    if not tries_left or lost.timed_out or (self.settings.url and not lost.sent):
+                        raise self.unreachable(lost) from None
+                    self.ready()
+        except Unreachable as e:
+            if not sent or method == "GET" or path in _CHANGE_NOTHING:
+                raise
+            raise may_be_done(e) from None
         raise AssertionError
 
     def execute(self, body: dict[str, Any], key: str, deadline: float) -> tuple[Order, bool]:
@@ -151,7 +174,7 @@ class Client:
                 answer = self.exchange("POST", path, json=body, headers=headers, timeout=limit)
                 if answer.status < 500:
                     return check_response(answer).body, answer.status == 200
-                reason: Exception = self._error_of(answer)
+                reason: CliError | ConnectionLost = self._error_of(answer)
                 # Its commit's answer was lost: the order may be stored.
                 sent = sent or getattr(reason, "code", "") == OutcomeUnknown.code
                 over = time.monotonic() > (deadline if sent else min(deadline, unavailable_until))
@@ -161,7 +184,9 @@ class Client:
                 over = time.monotonic() > deadline - _TOO_LATE
                 reason = self._revive(lost, over, deadline) or lost
             if over or (isinstance(reason, CliError) and not reason.retryable):
-                raise self._explain_giving_up(reason, key, sent)
+                if sent:
+                    raise may_be_placed(reason, key)
+                raise not_placed(reason if isinstance(reason, CliError) else self.unreachable(reason), key)
             time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
             pause = min(1.0, pause * 2)
 
@@ -205,8 +230,7 @@ class Client:
         for name, value in {**kwargs.get("json", {}), **(kwargs.get("params") or {})}.items():
             _check_text(name, value)
         if timeout is None:
-            left = _ANSWER_LIMIT if self.until is None else self.until - time.monotonic()
-            timeout = max(1.0, min(_ANSWER_LIMIT, left))
+            timeout = self._left(_ANSWER_LIMIT)
         try:
             response = self._get_http().request(method, path, timeout=timeout, **kwargs)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as e:
@@ -281,24 +305,6 @@ class Client:
             e.retryable = answer.status == 503
             return e
         raise AssertionError
-
-    def _explain_giving_up(self, reason: Exception, key: str, sent: bool) -> CliError:
-        if sent:
-            again = f"The same command with --idempotency-key {key} finds it, or places it once."
-            return OutcomeUnknown(
-                "Not known whether the order was placed: the daemon's answer was lost "
-                f"({getattr(reason, 'message', reason)}).",
-                hint=reason.hint if isinstance(reason, HomeLost) else again,
-                retryable=not isinstance(reason, HomeLost),
-            )
-        if isinstance(reason, CliError):
-            if reason.exit_code is ExitCode.FAULT:
-                # A fault says nothing about what is stored.
-                reason.hint = f"{reason.hint}\n" if reason.hint else ""
-                reason.hint += f"Whether it was placed: the same command with --idempotency-key {key}"
-            return reason
-        assert isinstance(reason, ConnectionLost)  # the loop above knows no other
-        return self.unreachable(reason)
 
     def _get_http(self) -> httpx.Client:
         with self._lock:

@@ -9,7 +9,15 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from oee_cli.cli_errors import CliError, Forbidden, NoSuchOrder, Refused, Unreachable, UsageFault
+from oee_cli.cli_errors import (
+    CliError,
+    Forbidden,
+    NoSuchOrder,
+    OutcomeUnknown,
+    Refused,
+    Unreachable,
+    UsageFault,
+)
 from oee_daemon.contract.protocol import PROTOCOL, PROTOCOL_HEADER, VERSION, VERSION_HEADER
 
 
@@ -68,6 +76,9 @@ def error_of_problem(status: int, problem: dict[str, Any]) -> CliError:
     kind = _BY_STATUS.get(status, CliError if status >= 500 else UsageFault)
     if code == "idempotency_key_reused":
         kind = Refused
+    elif code == OutcomeUnknown.code:
+        # Postgres was lost while it stored.
+        kind = OutcomeUnknown
     message = str(problem.get("detail") or problem.get("title") or f"The daemon answered {status}.")
     hint = problem.get("hint")
     if hint is None:

@@ -68,7 +68,9 @@ class InFlightPoller:
             began = time.monotonic()
             ended: list[tuple[Placed, Order, CliError | None]] = []
             try:
-                ended = self._poll(placed_orders, began)
+                # Who waits least hears in time that nobody answers; what is over is waited for no longer.
+                with self._client.waiting(min(p.deadline for p in placed_orders)):
+                    ended = self._poll(placed_orders, began)
                 lost_since = None
             except Exception as e:
                 lost_since = lost_since or began

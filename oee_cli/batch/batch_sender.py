@@ -161,10 +161,11 @@ class BatchSender:
 
     def patiently(self, ask: Callable[[], T]) -> T:
         """Asks for as long as `_execute` tries: what is sent without an answer may be bought twice."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + min(PATIENCE, self.options.timeout)
         while True:
             try:
-                return ask()
+                with self.client.waiting(until):
+                    return ask()
             except Unreachable as e:
                 if time.monotonic() > until or self._stopping or e.code in _FOR_GOOD:
                     raise

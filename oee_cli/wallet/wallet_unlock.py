@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from oee_cli.api.client_http import Client
+from oee_cli.api.client_lost_answers import may_be_done
 from oee_cli.api.client_response_problems import check_response
-from oee_cli.cli_errors import CliError, ConnectionLost
+from oee_cli.cli_errors import ConnectionLost
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.text.future_text import instant_text
@@ -58,5 +59,5 @@ def _ask(client: Client, method: str, path: str, **how: Any) -> Any:
     try:
         return client.exchange(method, path, timeout=_OPEN_S, **how)
     except ConnectionLost as lost:
-        error: CliError = client.unreachable(lost)
-        raise error from None
+        error = client.unreachable(lost)
+        raise may_be_done(error) if lost.sent and method != "GET" else error from None

@@ -1,0 +1,36 @@
+"""What it means that no answer came to what was sent: words and exit codes, for orders and for all else."""
+
+from __future__ import annotations
+
+from oee_cli.cli_errors import CliError, ConnectionLost, HomeLost, OutcomeUnknown, Unreachable
+from oee_cli.exit_codes import ExitCode
+
+
+def may_be_done(e: Unreachable) -> OutcomeUnknown:
+    """Of a request that changes something, was sent, and is not answered."""
+    hint = "It may have been done all the same: look before you repeat it."
+    return OutcomeUnknown(
+        f"Not known whether it was done. {e.message}",
+        hint=f"{hint}\n{e.hint}" if e.hint else hint,
+        retryable=e.retryable,
+    )
+
+
+def may_be_placed(reason: CliError | ConnectionLost, key: str) -> OutcomeUnknown:
+    """Of an order that was sent."""
+    again = f"The same command with --idempotency-key {key} finds it, or places it once."
+    return OutcomeUnknown(
+        "Not known whether the order was placed: the daemon's answer was lost "
+        f"({getattr(reason, 'message', reason)}).",
+        hint=reason.hint if isinstance(reason, HomeLost) else again,
+        retryable=not isinstance(reason, HomeLost),
+    )
+
+
+def not_placed(reason: CliError, key: str) -> CliError:
+    """Of an order that did not get as far as the daemon's answer; a fault says nothing about what is
+    stored."""
+    if reason.exit_code is ExitCode.FAULT:
+        reason.hint = f"{reason.hint}\n" if reason.hint else ""
+        reason.hint += f"Whether it was placed: the same command with --idempotency-key {key}"
+    return reason
