@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any
 
-from oee_cli.batch.batch_csv_rows import KEY_FIELD, Bodies, csv_bodies
+from oee_cli.batch.batch_csv import KEY_FIELD, Bodies, csv_bodies
 from oee_cli.batch.batch_input_lines import ONE_A_LINE, Line
 from oee_cli.batch.batch_row_keys import WHOLE, Identity, Keys
 from oee_cli.cli_errors import UsageFault

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from oee_cli.api.client_launcher import daemon_command
-from oee_cli.drill.drill_wire import Wire
+from oee_cli.drill.drill_link import Wire
 
 #: What the servers' sockets are called.
 _POSTGRES, _VALKEY = ".s.PGSQL.5432", "valkey.sock"

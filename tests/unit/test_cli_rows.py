@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from oee_cli.batch.batch_csv_rows import COLUMNS
+from oee_cli.batch.batch_csv import COLUMNS
 from oee_cli.batch.batch_input_lines import Lines
 from oee_cli.batch.batch_reader import Row, read_rows
 from oee_cli.batch.batch_row_keys import Keys

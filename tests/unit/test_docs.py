@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from datetime import date, timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,57 @@ def test_every_module_that_is_named_is_there() -> None:
             assert any(path.endswith(f"/{name}") for path in there), f"{page}: {name}"
 
 
-def test_the_architecture_names_every_room() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+def rooms() -> dict[str, list[str]]:
+    """Of the tables in the architecture: each folder, and what its files are called."""
+    found = {}
     for package in ("oee_daemon", "oee_cli"):
-        table = text.partition(f"| room in `{package}/`")[2].partition("\n\n")[0]
-        told = set(re.findall(r"`(\w+)/`", "\n".join(row.split("|")[1] for row in table.splitlines()[2:])))
-        assert told == {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+        page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+        for row in page.partition(f"| room in `{package}/`")[2].partition("\n\n")[0].splitlines()[2:]:
+            _, room, _, names, _ = row.split("|")
+            folder = room.partition("`")[2].partition("/`")[0]
+            found[package if folder == package else f"{package}/{folder}"] = re.findall(r"`([\w*]+)`", names)
+    return found
+
+
+def rooms_of(name: str, named: dict[str, list[str]]) -> list[str]:
+    """Where a file of that name may be: by its whole name, else by its last word, else by its first."""
+    for rule in (lambda word: "*" not in word, lambda word: word[0] == "*", lambda word: word[-1] == "*"):
+        fits = [room for room, words in named.items() if any(rule(w) and fnmatch(name, w) for w in words)]
+        if fits:
+            return fits
+    return []
+
+
+#: What stands in many rooms.
+EVERYWHERE = {"__init__", "__main__", "command"}
+
+
+def test_the_architecture_names_every_room_and_a_file_s_name_says_its_room() -> None:
+    """Of 24 functions at random a stranger knew the folder of 18, by name and file: the rest had names of
+    another room, or were in folders that stood on no page."""
+    named = rooms()
+    sources = [p for package in ("oee_daemon", "oee_cli") for p in (ROOT / package).rglob("*.py")]
+    assert named.keys() == {str(path.parent.relative_to(ROOT)) for path in sources}
+    files = {p.stem: str(p.parent.relative_to(ROOT)) for p in sources if p.stem not in EVERYWHERE}
+    assert {name: rooms_of(name, named) for name in files} == {name: [room] for name, room in files.items()}
+    assert len(files) == len([p for p in sources if p.stem not in EVERYWHERE]), "a name twice in the house"
+    used = {word for name in files for words in named.values() for word in words if fnmatch(name, word)}
+    assert used == {word for words in named.values() for word in words}
+
+
+def test_a_function_lies_in_a_file_whose_name_says_its_room() -> None:
+    """Not in an `__init__`, nor in a `__main__` but the two that are the programs; and of the functions that
+    are commands no two have one name."""
+    ours = [p for package in ("oee_daemon", "oee_cli") for p in (ROOT / package).rglob("*.py")]
+    defined = {
+        path: re.findall(r"^ *(?:async )?def (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for path in ours
+    }
+    programs = {ROOT / "oee_cli" / "__main__.py", ROOT / "oee_daemon" / "__main__.py"}
+    unnamed = [p for p in ours if p.stem in ("__init__", "__main__") and p not in programs]
+    assert [path for path in unnamed if defined[path]] == []
+    commands = [name for path in ours if path.stem == "command" for name in defined[path]]
+    assert sorted(commands) == sorted(set(commands))
 
 
 def test_every_decision_is_listed() -> None:
