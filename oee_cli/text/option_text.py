@@ -7,21 +7,9 @@ import re
 from collections.abc import Mapping
 
 from oee_cli.cli_errors import CliError
+from oee_daemon.contract.fields import GIVEN
 
-#: The option that gives a field.
-_OPTIONS = {
-    "targetPrice": "--at",
-    "limitPrice": "--limit",
-    "trailBps": "--trail",
-    "confirmMs": "--confirm",
-    "launchTime": "--from",
-    "expiresAt": "--expires",
-    "slippageBps": "--slippage",
-    "maxSpend": "--max-spend",
-    "minReceive": "--min-receive",
-    "minLiquidity": "--min-liquidity",
-    "validForS": "--valid-for",
-}
+_OPTIONS = {field.name: field.option for field in GIVEN if field.option}
 #: Where a sniper's options are called otherwise.
 SNIPER_OPTIONS = {"limitPrice": "--max-price", "launchTime": "--at", "expiresAt": "--within"}
 _FIELD = re.compile(rf"\b({'|'.join(_OPTIONS)})\b")

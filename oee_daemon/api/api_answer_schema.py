@@ -69,6 +69,7 @@ def _request_of(field: Row) -> tuple[Any, Any]:
         Kind.AMOUNT: {"gt": 0},
         Kind.PRICE: {"gt": 0},
         Kind.WHOLE: {"ge": low, "le": high},
+        Kind.TEXT: {"min_length": low, "max_length": high},
     }
     if field.column == "limit_price":
         kind, rules[field.kind] = Annotated[kind, Field(gt=0)] | Literal["none"], {}

@@ -126,10 +126,7 @@ def _with_end(terms: Terms) -> Terms:
 
 
 #: What an edit may say, and what it may take away by null.
-_EDITABLE = (
-    "amount", "slippageBps", "minReceive", "maxSpend", "targetPrice", "limitPrice", "trailBps", "confirmMs",
-    "launchTime", "expiresAt", "far",
-)  # fmt: skip
+_EDITABLE = tuple(field.name for field in GIVEN if field.edited)
 _REMOVABLE = ("launchTime", "expiresAt")
 
 

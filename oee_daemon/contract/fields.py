@@ -2,7 +2,7 @@
 
 By these rows requests are read and orders told, and made of them are the OpenAPI document, the columns of
 listings and what a batch may hold. To add a field: a row here, a line in `shapes.py`, in `orders.terms` or
-`orders.order` and in the database, and an option where people are to give it.
+`orders.order` and in the database, and an option in `oee_cli.text.term_options` where people are to give it.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Field(NamedTuple):
     #: Whether a request may say it, and whether it has to.
     given: bool = False
     required: bool = False
+    #: Whether an edit may say it.
+    edited: bool = False
     #: Whether an answer has it.
     told: bool = True
     #: What holds where a request does not say it.
@@ -49,6 +51,8 @@ class Field(NamedTuple):
     #: Of a whole number, or of the length of a text.
     bounds: tuple[int, int] = (0, 0)
     words: type[StrEnum] | tuple[str, ...] = ()
+    #: What gives it on the command line, where a refusal that names the field is told so.
+    option: str = ""
     #: Of an amount: the column of the token that it counts; empty: the one that `swapMode` names.
     counts: str = ""
     #: Whether an answer may have null here.
@@ -85,7 +89,7 @@ _ALL = (
         request="symbol or mint of the token that arrives",
     ),
     Field(
-        "amount", "amount", Kind.AMOUNT, "what was asked for", given=True, required=True,
+        "amount", "amount", Kind.AMOUNT, "what was asked for", given=True, required=True, edited=True,
         request="of the input (ExactIn) or output (ExactOut) token",
     ),
     Field(
@@ -95,42 +99,49 @@ _ALL = (
     Field(
         # Half of everything: more is a mistake, not a limit.
         "slippageBps", "slippage_bps", Kind.WHOLE, "how much worse than its quote it may be",
-        given=True, default=50, bounds=(0, 5000),
+        given=True, edited=True, default=50, bounds=(0, 5000), option="--slippage",
     ),
     Field(
-        "minReceive", "min_receive", Kind.AMOUNT, "the least to receive", given=True, counts=_OUT, null=True,
-        request="ExactIn: the least to receive", answer="ExactIn: no fill is below; null until fixed",
+        "minReceive", "min_receive", Kind.AMOUNT, "the least to receive", given=True, edited=True,
+        counts=_OUT, null=True, option="--min-receive", request="ExactIn: the least to receive",
+        answer="ExactIn: no fill is below; null until fixed",
     ),
     Field(
-        "maxSpend", "max_spend", Kind.AMOUNT, "the most to spend", given=True, counts=_IN, null=True,
-        request="ExactOut: the most to spend", answer="ExactOut: no fill is above; null until fixed",
+        "maxSpend", "max_spend", Kind.AMOUNT, "the most to spend", given=True, edited=True,
+        counts=_IN, null=True, option="--max-spend", request="ExactOut: the most to spend",
+        answer="ExactOut: no fill is above; null until fixed",
     ),
     Field(
         # A week at most.
         "validForS", "valid_for_s", Kind.WHOLE, "seconds after which it expires unsent",
-        given=True, default=300, bounds=(1, 604_800), request="seconds until it expires unsent",
+        given=True, default=300, bounds=(1, 604_800), option="--valid-for",
+        request="seconds until it expires unsent",
     ),
     Field(
-        "targetPrice", "target_price", Kind.PRICE, "the price that it waits for", given=True, null=True,
-        on=_PRICED, request="limit, stop: quote per base; of a stop, or trailBps",
+        "targetPrice", "target_price", Kind.PRICE, "the price that it waits for", given=True, edited=True,
+        null=True, on=_PRICED, option="--at", request="limit, stop: quote per base; of a stop, or trailBps",
         answer="quote per base; null where it waits for none, or trails",
     ),
     Field(
-        "limitPrice", "limit_price", Kind.PRICE, "the worst price of a stop or sniper", given=True, null=True,
-        on=(OrderType.STOP, OrderType.SNIPER),
+        "limitPrice", "limit_price", Kind.PRICE, "the worst price of a stop or sniper", given=True,
+        edited=True, null=True, on=(OrderType.STOP, OrderType.SNIPER), option="--limit",
         request="quote per base; of a stop 20 % past targetPrice where it is not given, or none",
         answer="quote per base, or none; of a trailing stop null until it fires",
     ),
     Field(
-        "trailBps", "trail_bps", Kind.WHOLE, "how far behind the best price it stops", given=True, null=True,
-        on=(OrderType.STOP,), bounds=(10, 5000), request="stop: follows the price, instead of targetPrice",
+        "trailBps", "trail_bps", Kind.WHOLE, "how far behind the best price it stops", given=True,
+        edited=True, null=True, on=(OrderType.STOP,), bounds=(10, 5000), option="--trail",
+        request="stop: follows the price, instead of targetPrice",
     ),
     Field(
         "confirmMs", "confirm_ms", Kind.WHOLE, "milliseconds for which its price has to hold", given=True,
-        null=True, on=(OrderType.STOP,), bounds=(0, 600_000),
+        edited=True, null=True, on=(OrderType.STOP,), bounds=(0, 600_000), option="--confirm",
         request="stop: ms for which its price has to hold, over two slots",
     ),
-    Field("launchTime", "launch_at", Kind.MOMENT, "not looked at before", given=True, null=True),
+    Field(
+        "launchTime", "launch_at", Kind.MOMENT, "not looked at before", given=True, edited=True, null=True,
+        option="--from",
+    ),
     Field(
         "tokenAddress", "token_address", Kind.TEXT, "the mint that it waits to be listed", given=True,
         null=True, on=(OrderType.SNIPER,), bounds=(32, 44),
@@ -138,7 +149,7 @@ _ALL = (
     ),
     Field(
         "minLiquidity", "min_liquidity", Kind.WHOLE, "US dollars that the pool has to hold", given=True,
-        null=True, on=(OrderType.SNIPER,), bounds=(1, 10**12),
+        null=True, on=(OrderType.SNIPER,), bounds=(1, 10**12), option="--min-liquidity",
         request="with tokenAddress: US dollars in the pool's quote side; 10000",
     ),
     Field(
@@ -146,12 +157,13 @@ _ALL = (
         on=(OrderType.SNIPER,), words=tuple(RISKS), request="with tokenAddress: risks taken, by their names",
     ),
     Field(
-        "expiresAt", "good_until", Kind.MOMENT, "until when it waits", given=True, null=True,
-        request="until when it waits; for ever where it is not given",
+        "expiresAt", "good_until", Kind.MOMENT, "until when it waits", given=True, edited=True, null=True,
+        option="--expires", request="until when it waits; for ever where it is not given",
         answer="null: until it is cancelled, or where it does not wait",
     ),
     Field(
-        "far", "far", Kind.FLAG, "the price is meant although it is far", given=True, told=False, on=_PRICED,
+        "far", "far", Kind.FLAG, "the price is meant although it is far", given=True, edited=True, told=False,
+        on=_PRICED,
         request="true: the price is meant although it is far from the market",
     ),
     Field(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -179,4 +179,4 @@ def _differences(order: Order, terms: Terms) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return limit_text(value)
-    return value if value is None or isinstance(value, int) else rfc3339(value, "microseconds")
+    return rfc3339(value, "microseconds") if isinstance(value, datetime) else value

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from psycopg.types.json import Jsonb
 from sqlalchemy import Engine
 
+from oee_daemon.contract.fields import GIVEN
 from oee_daemon.errors import Halted
 from oee_daemon.orders.events import Data
 from oee_daemon.orders.order import Order
@@ -27,11 +28,8 @@ from oee_daemon.store.predicates import EXPIRED, IS_THERE, UNMET
 from oee_daemon.store.spending_sql import Reserving
 from oee_daemon.store.sql_statement import Statement, named_row
 
-#: What an edit may change.
-EDITED = (
-    "amount", "slippage_bps", "min_receive", "max_spend", "target_price", "limit_price", "trail_bps",
-    "confirm_ms", "launch_at", "good_until",
-)  # fmt: skip
+#: The columns that an edit may change.
+EDITED = tuple(field.column for field in GIVEN if field.edited and field.told)
 
 
 class Edited(NamedTuple):

@@ -17,6 +17,7 @@ import typer
 from docs import tables
 from oee_cli.app import app
 from oee_daemon.api.api_answer_schema import OrderIn
+from oee_daemon.contract.fields import GIVEN, Kind
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").rglob("*.md")])
@@ -168,6 +169,13 @@ def test_what_an_order_is_placed_with_is_said_of_each_type() -> None:
         asked["slippageBps"]["default"] is None and "500 of a sniper" in asked["slippageBps"]["description"]
     )
     assert asked["swapMode"]["default"] == "ExactIn"
+
+
+def test_the_document_says_how_long_a_text_may_be() -> None:
+    asked = OrderIn.model_json_schema()["properties"]
+    for field in (field for field in GIVEN if field.kind is Kind.TEXT):
+        text = next(kind for kind in asked[field.name]["anyOf"] if kind["type"] == "string")
+        assert (text["minLength"], text["maxLength"]) == field.bounds, field.name
 
 
 #: By command: the slippage where nobody says it.
