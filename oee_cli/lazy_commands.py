@@ -8,9 +8,11 @@ What there is stands in `app`, nothing of it here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from functools import wraps
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 import typer
 import typer.core
@@ -44,6 +46,32 @@ def group(text: str) -> typer.Typer:
     return made
 
 
+def _spread(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command as Typer can read it: a parameter that has to be named, and is a named tuple, gives way to
+    the options that its fields describe."""
+    if not command.__code__.co_kwonlyargcount:
+        return command
+    signature = inspect.signature(command, eval_str=True)
+    groups: dict[str, Any] = {}
+    parameters = []
+    for one in signature.parameters.values():
+        if not hasattr(group := one.annotation, "_fields"):
+            parameters.append(one)
+            continue
+        groups[one.name], said = group, get_type_hints(group, include_extras=True)
+        for name, default in group._field_defaults.items():
+            parameters.append(one.replace(name=name, default=default, annotation=said[name]))
+
+    @wraps(command)
+    def spread(**given: Any) -> Any:
+        for name, group in groups.items():
+            given[name] = group(*map(given.pop, group._fields))
+        return command(**given)
+
+    spread.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return spread
+
+
 class Entry(NamedTuple):
     """One command: its name, the first sentence of its help, and `room:function` or `room:typer`, as the
     room's `command.py` calls it."""
@@ -60,7 +88,7 @@ class Entry(NamedTuple):
             alone.add_typer(found, name=self.name, cls=WholeLines)
             group: Any = typer.main.get_command(alone)
             return group.commands[self.name]
-        alone.command(self.name, cls=PlainCommand)(found)
+        alone.command(self.name, cls=PlainCommand)(_spread(found))
         return typer.main.get_command(alone)
 
 

@@ -1,4 +1,6 @@
-"""The arguments and options that several commands share, each described once.
+"""The arguments and options that several commands share, each described once; terms of an order stand in
+`text.terms_text`. A named tuple of them is a group: a command takes it whole, by a parameter that has to be
+named, in the place of its options.
 
 Long values have a metavar that shows how they are written; help texts are one short sentence.
 """
@@ -6,7 +8,7 @@ Long values have a metavar that shows how they are written; help texts are one s
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -38,26 +40,13 @@ Spend = Annotated[
 Receive = Annotated[
     str | None, typer.Option("--receive", metavar="AMOUNT", help="Get exactly this much QUOTE instead.")
 ]
-
-
-def _slippage(usual: str, quote: str = "the first quote") -> Any:
-    """`usual`: what holds where nobody says it."""
-    told = f"How much worse than {quote} a fill may be." + (f" ({usual})" if usual else "")
-    return typer.Option("--slippage", metavar="0.5%|50bps", help=told)
-
-
-Slippage = Annotated[str | None, _slippage("0.5%")]
-StopSlippage = Annotated[str | None, _slippage("1%", "each try's quote")]
-SniperSlippage = Annotated[str | None, _slippage("5%", "each try's quote")]
-BatchSlippage = Annotated[str | None, _slippage("0.5%; stop 1%, sniper 5%")]
-EditedSlippage = Annotated[str | None, _slippage("")]
 MaxSpend = Annotated[
     str | None, typer.Option("--max-spend", metavar="AMOUNT", help="Never pay more than this.")
 ]
 MinReceive = Annotated[
     str | None, typer.Option("--min-receive", metavar="AMOUNT", help="Never get less than this.")
 ]
-Key = Annotated[
+_Key = Annotated[
     str | None,
     typer.Option("--idempotency-key", metavar="KEY", help="The same key places the order only once."),
 ]
@@ -78,7 +67,6 @@ BatchValidFor = Annotated[
 SniperValidFor = Annotated[
     str | None, typer.Option("--valid-for", metavar="TIME", help="Expires if not sent by then (30 s).")
 ]
-Detach = Annotated[bool, typer.Option("--detach", help="Print the id once the order is durable, and return.")]
 Tokens = Annotated[
     list[str] | None,
     typer.Argument(metavar="[TOKEN…]", help="Only these, by symbol or mint.", show_default=False),
@@ -92,3 +80,37 @@ Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header row on stdou
 Events = Annotated[bool, typer.Option("--events", help="Every event as a line of JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours.")]
+
+
+class PlaceOptions(NamedTuple):
+    """How an order is placed at once, waited for and shown."""
+
+    key: _Key = None
+    dry_run: DryRun = False
+    timeout: Timeout = "60"
+    valid_for: ValidFor = None
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Print the id once the order is durable, and return.")
+    ] = False
+    json: Json = False
+    events: Events = False
+    quiet: Quiet = False
+    no_color: NoColor = False
+
+
+class WaitOptions(NamedTuple):
+    """How an order that waits is placed, whether somebody waits for it, and how it is shown."""
+
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow the order to its end; else its id is printed.")
+    ] = False
+    timeout: Annotated[
+        str | None,
+        typer.Option("--timeout", metavar="TIME", help="With --wait: for how long. (for ever)"),
+    ] = None
+    key: _Key = None
+    dry_run: DryRun = False
+    json: Json = False
+    events: Events = False
+    quiet: Quiet = False
+    no_color: NoColor = False

@@ -31,7 +31,8 @@ from oee_cli.cli_errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Te
 from oee_cli.exit_codes import ExitCode, worst_exit_code
 from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean_lines
-from oee_cli.text.amount_text import read_slippage, short_ends
+from oee_cli.text.amount_text import short_ends
+from oee_cli.text.terms_text import Terms
 from oee_cli.text.time_text import read_duration, read_whole_seconds
 
 #: Between two looks for a signal, and two redraws, seconds.
@@ -51,9 +52,9 @@ class Batch:
     """The command's arguments, as typed."""
 
     source: str
+    terms: Terms
     name: str | None = None
     max_inflight: int = 50
-    slippage: str | None = None
     valid_for: str | None = None
     timeout: str = "60"
     detach: bool = False
@@ -86,9 +87,7 @@ def submit(batch: Batch, output: Output) -> ExitCode:
             f"--max-inflight takes a whole number from 1 to {_MOST_AT_ONCE}.", hint="50 if not given."
         )
     timeout = read_duration(batch.timeout, "--timeout")
-    defaults: dict[str, Any] = {}
-    if batch.slippage is not None:
-        defaults["slippageBps"] = read_slippage(batch.slippage)
+    defaults = batch.terms.body()
     if batch.valid_for is not None:
         defaults["validForS"] = read_whole_seconds(batch.valid_for, "--valid-for")
     if batch.name == "":

@@ -12,6 +12,7 @@ import typer
 from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
+from oee_cli.text.terms_text import BatchTerms
 
 File = Annotated[str, typer.Argument(metavar="FILE|-", help="NDJSON or CSV; - is stdin.", show_default=False)]
 MaxInflight = Annotated[int, typer.Option("--max-inflight", metavar="N", help="Orders on their way at once.")]
@@ -31,7 +32,8 @@ def submit_batch(
     max_inflight: MaxInflight = 50,
     batch: Named = None,
     stop_on_failure: Stop = False,
-    slippage: o.BatchSlippage = None,
+    *,
+    terms: BatchTerms,
     valid_for: o.BatchValidFor = None,
     dry_run: o.DryRun = False,
     timeout: o.Timeout = "60",
@@ -62,7 +64,7 @@ def submit_batch(
         source=file,
         name=batch,
         max_inflight=max_inflight,
-        slippage=slippage,
+        terms=terms,
         valid_for=valid_for,
         timeout=timeout,
         detach=detach,

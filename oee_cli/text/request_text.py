@@ -6,11 +6,12 @@ Everything typed is checked here before anything is started; the daemon checks i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from oee_cli.cli_errors import UsageFault
-from oee_cli.text.amount_text import read_amount, read_slippage
+from oee_cli.text.amount_text import read_amount
+from oee_cli.text.terms_text import Terms
 from oee_cli.text.time_text import read_whole_seconds
 from oee_daemon.contract.listed_tokens import is_stable
 
@@ -28,11 +29,11 @@ class TradeRequest:
     verb: str = ""
     base: str
     quote: str
-    #: Of the base; `None` where `other` is given.
+    #: Of the base; `None` where the quote's is given, by `spend` when buying, by `receive` when selling.
     amount: str | None = None
-    #: Of the quote: `--spend` when buying, `--receive` when selling.
-    other: str | None = None
-    slippage: str | None = None
+    spend: str | None = None
+    receive: str | None = None
+    terms: Terms = field(default_factory=Terms)
     valid_for: str | None = None
     max_spend: str | None = None
     min_receive: str | None = None
@@ -64,9 +65,12 @@ def check_pair(verb: str, base: str, quote: str, amount: str | None) -> None:
 def make_order_body(request: TradeRequest) -> dict[str, Any]:
     """The HTTP body of what was typed. Raises `UsageFault`."""
     buys = request.side == "buy"
-    option = "--spend" if buys else "--receive"
+    options = [("--spend", request.spend), ("--receive", request.receive)]
+    (option, other), (wrong, unasked) = options if buys else reversed(options)
+    if unasked is not None:
+        raise UsageFault(f"{wrong} does not go with {request.side}.", hint=f"Use {option} instead.")
     check_pair(request.verb or request.side, request.base, request.quote, request.amount)
-    if (request.amount is None) == (request.other is None):
+    if (request.amount is None) == (other is None):
         what = "Both an amount and" if request.amount is not None else "Neither an amount nor"
         example = f"oee {request.verb or request.side} {request.base} {request.quote}"
         counted = ((f"{example} 1.5", request.base), (f"{example} {option} 200", request.quote))
@@ -78,7 +82,7 @@ def make_order_body(request: TradeRequest) -> dict[str, Any]:
     if request.amount is not None:
         amount = read_amount(request.amount, "The amount")
     else:
-        amount = read_amount(request.other or "", option)
+        amount = read_amount(other or "", option)
     exact_out = buys == (request.amount is not None)
     body: dict[str, Any] = {
         "inputToken": request.quote if buys else request.base,
@@ -107,8 +111,7 @@ def _read_bounds(request: TradeRequest, exact_out: bool) -> dict[str, Any]:
                 "--min-receive says nothing here: what is received is fixed.", hint="Use --max-spend instead."
             )
         fields["minReceive"] = read_amount(request.min_receive, "--min-receive")
-    if request.slippage is not None:
-        fields["slippageBps"] = read_slippage(request.slippage)
+    fields |= request.terms.body()
     if request.valid_for is not None:
         fields["validForS"] = read_whole_seconds(request.valid_for, "--valid-for")
     return fields

@@ -12,6 +12,7 @@ import typer
 from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
+from oee_cli.text.terms_text import Terms
 
 
 def buy_tokens(
@@ -19,18 +20,11 @@ def buy_tokens(
     quote: o.Quote,
     amount: o.Amount = None,
     spend: o.Spend = None,
-    slippage: o.Slippage = None,
+    *,
+    terms: Terms,
     max_spend: o.MaxSpend = None,
     min_receive: o.MinReceive = None,
-    idempotency_key: o.Key = None,
-    dry_run: o.DryRun = False,
-    timeout: o.Timeout = "60",
-    valid_for: o.ValidFor = None,
-    detach: o.Detach = False,
-    json: o.Json = False,
-    events: o.Events = False,
-    quiet: o.Quiet = False,
-    no_color: o.NoColor = False,
+    options: o.PlaceOptions,
 ) -> ExitCode:
     """Buy BASE with QUOTE at the best price of all venues.
 
@@ -39,23 +33,13 @@ def buy_tokens(
       oee buy SOL USDC --spend 200    as much SOL as exactly 200 USDC buy
     """
     from oee_cli.text.request_text import TradeRequest
-    from oee_cli.trade.trade_placement import PlaceOptions, place_order
+    from oee_cli.trade.trade_placement import place_order
 
-    return place_order(
-        TradeRequest(
-            side="buy",
-            base=base,
-            quote=quote,
-            amount=amount,
-            other=spend,
-            slippage=slippage,
-            valid_for=valid_for,
-            max_spend=max_spend,
-            min_receive=min_receive,
-        ),
-        PlaceOptions(key=idempotency_key, dry_run=dry_run, timeout=timeout, detach=detach, events=events),
-        Output(json, quiet, no_color),
-    )
+    asked = TradeRequest(
+        side="buy", base=base, quote=quote, amount=amount, spend=spend, terms=terms,
+        max_spend=max_spend, min_receive=min_receive, valid_for=options.valid_for,
+    )  # fmt: skip
+    return place_order(asked, options)
 
 
 def sell_tokens(
@@ -63,18 +47,11 @@ def sell_tokens(
     quote: o.Quote,
     amount: o.Amount = None,
     receive: o.Receive = None,
-    slippage: o.Slippage = None,
+    *,
+    terms: Terms,
     max_spend: o.MaxSpend = None,
     min_receive: o.MinReceive = None,
-    idempotency_key: o.Key = None,
-    dry_run: o.DryRun = False,
-    timeout: o.Timeout = "60",
-    valid_for: o.ValidFor = None,
-    detach: o.Detach = False,
-    json: o.Json = False,
-    events: o.Events = False,
-    quiet: o.Quiet = False,
-    no_color: o.NoColor = False,
+    options: o.PlaceOptions,
 ) -> ExitCode:
     """Sell BASE for QUOTE at the best price of all venues.
 
@@ -83,23 +60,13 @@ def sell_tokens(
       oee sell SOL USDC --receive 200    as little SOL as brings exactly 200 USDC
     """
     from oee_cli.text.request_text import TradeRequest
-    from oee_cli.trade.trade_placement import PlaceOptions, place_order
+    from oee_cli.trade.trade_placement import place_order
 
-    return place_order(
-        TradeRequest(
-            side="sell",
-            base=base,
-            quote=quote,
-            amount=amount,
-            other=receive,
-            slippage=slippage,
-            valid_for=valid_for,
-            max_spend=max_spend,
-            min_receive=min_receive,
-        ),
-        PlaceOptions(key=idempotency_key, dry_run=dry_run, timeout=timeout, detach=detach, events=events),
-        Output(json, quiet, no_color),
-    )
+    asked = TradeRequest(
+        side="sell", base=base, quote=quote, amount=amount, receive=receive, terms=terms,
+        max_spend=max_spend, min_receive=min_receive, valid_for=options.valid_for,
+    )  # fmt: skip
+    return place_order(asked, options)
 
 
 def quote_prices(

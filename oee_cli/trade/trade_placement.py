@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from oee_cli.api.client_http import Client, session
 from oee_cli.api.client_place_once import dry_run_order, place_once
 from oee_cli.cli_errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
+from oee_cli.options import PlaceOptions
 from oee_cli.output import Output
 from oee_cli.text.key_text import read_key
 from oee_cli.text.option_text import say_options
@@ -17,19 +17,9 @@ from oee_cli.text.request_text import TradeRequest, make_order_body
 from oee_cli.text.time_text import read_duration
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceOptions:
-    """How an order is placed and waited for."""
-
-    key: str | None = None
-    dry_run: bool = False
-    timeout: str = "60"
-    detach: bool = False
-    events: bool = False
-
-
-def place_order(request: TradeRequest, options: PlaceOptions, output: Output) -> ExitCode:
+def place_order(request: TradeRequest, options: PlaceOptions) -> ExitCode:
     """Places one order and follows it. Everything typed is checked before anything is started."""
+    output = Output(options.json, options.quiet, options.no_color)
     body = make_order_body(request)
     timeout = read_duration(options.timeout, "--timeout")
     if options.events and options.detach:

@@ -31,7 +31,9 @@ def quote_trade(
             f"Neither an amount nor {mine} was given: it takes one of them.",
             hint=f"oee quote {base} {token} 1.5\noee quote {base} {token} {mine} 200",
         )
-    asked = make_order_body(TradeRequest(side=side, base=base, quote=token, amount=amount, other=other))
+    asked = make_order_body(
+        TradeRequest(side=side, base=base, quote=token, amount=amount, spend=spend, receive=receive)
+    )
     with session(output) as client:
         answer: QuoteList = client.get("/api/quotes", asked)
     if output.json:

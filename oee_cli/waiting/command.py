@@ -12,6 +12,7 @@ import typer
 from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
+from oee_cli.text.terms_text import EditedTerms, SniperTerms, StopTerms, Terms
 
 SideArgument = Annotated[
     o.SideWord, typer.Argument(metavar="buy|sell", help="What to do with BASE.", show_default=False)
@@ -26,11 +27,6 @@ Start = Annotated[
     str | None, typer.Option("--from", metavar="TIME", help="Begin to wait then: 24h, 7d, ISO. (at once)")
 ]
 Far = Annotated[bool, typer.Option("--far", help="The price is meant, although it is far from the market.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Follow the order to its end; else its id is printed.")]
-WaitTimeout = Annotated[
-    str | None,
-    typer.Option("--timeout", metavar="TIME", help="With --wait: for how long. (for ever)"),
-]
 Confirm = Annotated[
     str | None, typer.Option("--confirm", metavar="TIME", help="How long the price has to hold. (800ms)")
 ]
@@ -93,17 +89,11 @@ def place_limit(
     oco: Oco = None,
     start: Start = None,
     expires: Expires = None,
-    slippage: o.Slippage = None,
+    *,
+    terms: Terms,
     valid_for: o.ValidFor = None,
     far: Far = False,
-    wait: Wait = False,
-    timeout: WaitTimeout = None,
-    idempotency_key: o.Key = None,
-    dry_run: o.DryRun = False,
-    json: o.Json = False,
-    events: o.Events = False,
-    quiet: o.Quiet = False,
-    no_color: o.NoColor = False,
+    options: o.WaitOptions,
 ) -> ExitCode:
     """Trade once the whole amount has your price or a better one, fees and impact included.
 
@@ -115,21 +105,21 @@ def place_limit(
       oee limit buy SOL USDC --spend 200 --at -2% --wait --timeout 2h
       oee limit sell SOL USDC 1.5 --at 160 --or-stop 130    at most one is filled
     """
+    from oee_cli.text.request_text import TradeRequest
     from oee_cli.waiting.waiting_condition_request import WaitRequest
-    from oee_cli.waiting.waiting_placement import WaitOptions, place_waiting
 
-    asked = WaitRequest(
-        kind="limit", side=side.value, base=base, quote=quote, amount=amount, spend=spend,
-        receive=receive, slippage=slippage, valid_for=valid_for, at=at, start=start, expires=expires,
-        far=far, oco=oco,
+    trade = TradeRequest(
+        side=side.value, verb=f"limit {side.value}", base=base, quote=quote, amount=amount, spend=spend,
+        receive=receive, terms=terms, valid_for=valid_for,
     )  # fmt: skip
-    options = WaitOptions(key=idempotency_key, dry_run=dry_run, wait=wait, timeout=timeout, events=events)
-    output = Output(json, quiet, no_color)
+    asked = WaitRequest(kind="limit", trade=trade, at=at, start=start, expires=expires, far=far, oco=oco)
     if or_stop is None and or_stop_limit is None:
-        return place_waiting(asked, options, output)
+        from oee_cli.waiting.waiting_placement import place_waiting
+
+        return place_waiting(asked, options)
     from oee_cli.waiting.waiting_or_stop import place_or_stop
 
-    return place_or_stop(asked, or_stop, or_stop_limit, options, output)
+    return place_or_stop(asked, or_stop, or_stop_limit, options)
 
 
 def place_stop(
@@ -146,17 +136,11 @@ def place_stop(
     oco: Oco = None,
     start: Start = None,
     expires: Expires = None,
-    slippage: o.StopSlippage = None,
+    *,
+    terms: StopTerms,
     valid_for: o.ValidFor = None,
     far: Far = False,
-    wait: Wait = False,
-    timeout: WaitTimeout = None,
-    idempotency_key: o.Key = None,
-    dry_run: o.DryRun = False,
-    json: o.Json = False,
-    events: o.Events = False,
-    quiet: o.Quiet = False,
-    no_color: o.NoColor = False,
+    options: o.WaitOptions,
 ) -> ExitCode:
     """Trade once the price has reached a level, or fallen back N % from its best.
 
@@ -168,16 +152,19 @@ def place_stop(
       oee stop sell SOL USDC 1.5 --trail 5%       5 % under the best bid since now
       oee stop sell SOL USDC 1.5 --at 130 --oco 0c2f0b8e
     """
+    from oee_cli.text.request_text import TradeRequest
     from oee_cli.waiting.waiting_condition_request import WaitRequest
-    from oee_cli.waiting.waiting_placement import WaitOptions, place_waiting
+    from oee_cli.waiting.waiting_placement import place_waiting
 
-    asked = WaitRequest(
-        kind="stop", side=side.value, base=base, quote=quote, amount=amount, spend=spend,
-        receive=receive, slippage=slippage, valid_for=valid_for, at=at, trail=trail, limit=limit,
-        confirm=confirm, start=start, expires=expires, far=far, oco=oco,
+    trade = TradeRequest(
+        side=side.value, verb=f"stop {side.value}", base=base, quote=quote, amount=amount, spend=spend,
+        receive=receive, terms=terms, valid_for=valid_for,
     )  # fmt: skip
-    options = WaitOptions(key=idempotency_key, dry_run=dry_run, wait=wait, timeout=timeout, events=events)
-    return place_waiting(asked, options, Output(json, quiet, no_color))
+    asked = WaitRequest(
+        kind="stop", trade=trade, at=at, trail=trail, limit=limit, confirm=confirm, start=start,
+        expires=expires, far=far, oco=oco,
+    )  # fmt: skip
+    return place_waiting(asked, options)
 
 
 def snipe_token(
@@ -189,16 +176,10 @@ def snipe_token(
     accept: Accept = None,
     max_price: MaxPrice = None,
     within: Within = None,
-    slippage: o.SniperSlippage = None,
+    *,
+    terms: SniperTerms,
     valid_for: o.SniperValidFor = None,
-    wait: Wait = False,
-    timeout: WaitTimeout = None,
-    idempotency_key: o.Key = None,
-    dry_run: o.DryRun = False,
-    json: o.Json = False,
-    events: o.Events = False,
-    quiet: o.Quiet = False,
-    no_color: o.NoColor = False,
+    options: o.WaitOptions,
 ) -> ExitCode:
     """Buy a new token once it is listed and passes every check, or any token at one moment.
 
@@ -210,15 +191,17 @@ def snipe_token(
       oee snipe JUP USDC --spend 100 --at 2030-12-01T09:00:00Z
       oee snipe JUP USDC --spend 100 --at 10m --max-price 0.9
     """
-    from oee_cli.waiting.waiting_placement import WaitOptions, place_typed
+    from oee_cli.text.request_text import TradeRequest
+    from oee_cli.waiting.waiting_placement import place_typed
     from oee_cli.waiting.waiting_snipe_request import SnipeRequest, read_snipe
 
+    trade = TradeRequest(
+        side="buy", verb="snipe", base=token, quote=quote, spend=spend, terms=terms, valid_for=valid_for
+    )
     asked = SnipeRequest(
-        token=token, quote=quote, spend=spend, at=at, min_liquidity=min_liquidity, accept=accept,
-        max_price=max_price, within=within, slippage=slippage, valid_for=valid_for,
-    )  # fmt: skip
-    options = WaitOptions(key=idempotency_key, dry_run=dry_run, wait=wait, timeout=timeout, events=events)
-    return place_typed(read_snipe(asked), "buy", options, Output(json, quiet, no_color))
+        trade=trade, at=at, min_liquidity=min_liquidity, accept=accept, max_price=max_price, within=within
+    )
+    return place_typed(read_snipe(asked), "buy", options)
 
 
 def list_waiting(
@@ -260,7 +243,8 @@ def edit_order(
     expires: Annotated[
         str | None, typer.Option("--expires", metavar="TIME|never", help="Stop waiting then: 24h, 7d, ISO.")
     ] = None,
-    slippage: o.EditedSlippage = None,
+    *,
+    terms: EditedTerms,
     far: Far = False,
     json: o.Json = False,
     no_color: o.NoColor = False,
@@ -275,5 +259,5 @@ def edit_order(
     """
     from oee_cli.waiting.waiting_edit import EditRequest, edit_order
 
-    changes = EditRequest(at, trail, limit, confirm, amount, start, expires, slippage, far)
+    changes = EditRequest(terms, at, trail, limit, confirm, amount, start, expires, far)
     return edit_order(id, changes, Output(json, no_color=no_color))

@@ -29,14 +29,7 @@ class WaitRequest:
     """One order that waits, as it was typed. `kind`: limit or stop."""
 
     kind: str
-    side: str
-    base: str
-    quote: str
-    amount: str | None = None
-    spend: str | None = None
-    receive: str | None = None
-    slippage: str | None = None
-    valid_for: str | None = None
+    trade: TradeRequest
     at: str | None = None
     trail: str | None = None
     limit: str | None = None
@@ -62,48 +55,30 @@ class TypedCondition:
 
 def read_condition(request: WaitRequest) -> TypedCondition:
     """Everything typed, checked. Raises `UsageFault`."""
-    body = make_order_body(_read_trade(request))
+    body, trade = make_order_body(request.trade), request.trade
     # As `oee buy USDC SOL`: a stable token is the quote, whichever is named first.
-    turned = is_stable(request.base) and not is_stable(request.quote)
-    base, quote = (request.quote, request.base) if turned else (request.base, request.quote)
+    turned = is_stable(trade.base) and not is_stable(trade.quote)
+    base, quote = (trade.quote, trade.base) if turned else (trade.base, trade.quote)
     _check_one_trigger(request)
     at = None if request.at is None else read_price(request.at, "--at", base, quote)
     limit = None if request.limit is None else read_limit(request.limit, base, quote)
     if turned and any(price is not None and price.percent is not None for price in (at, limit)):
         raise UsageFault(
             f"A step from now is of the price of {base} in {quote}: name the pair that way round.",
-            hint=f"oee {request.kind} {'sell' if request.side == 'buy' else 'buy'} {base} {quote} …",
+            hint=f"oee {request.kind} {'sell' if trade.side == 'buy' else 'buy'} {base} {quote} …",
             code="invalid_price",
         )
     terms = {**body, **_read_terms(request)}
     return TypedCondition(terms, (base, quote), turned, at, limit, request.oco)
 
 
-def _read_trade(request: WaitRequest) -> TradeRequest:
-    buys = request.side == "buy"
-    other, wrong = (request.spend, request.receive) if buys else (request.receive, request.spend)
-    if wrong is not None:
-        mine, theirs = ("--spend", "--receive") if buys else ("--receive", "--spend")
-        raise UsageFault(f"{theirs} does not go with {request.side}.", hint=f"Use {mine} instead.")
-    return TradeRequest(
-        side=request.side,
-        verb=f"{request.kind} {request.side}",
-        base=request.base,
-        quote=request.quote,
-        amount=request.amount,
-        other=other,
-        slippage=request.slippage,
-        valid_for=request.valid_for,
-    )
-
-
 def _check_one_trigger(request: WaitRequest) -> None:
+    pair = f"{request.trade.side} {request.trade.base} {request.trade.quote}"
     if request.at is None and request.trail is None:
         either = " or --trail" if request.kind == "stop" else ""
         raise UsageFault(
             f"--at{either} is missing: the price that it waits for.",
-            hint=f"oee {request.kind} {request.side} {request.base} {request.quote} … --at 140\n"
-            f"At once: oee {request.side} {request.base} {request.quote} …",
+            hint=f"oee {request.kind} {pair} … --at 140\nAt once: oee {pair} …",
             code="missing_field",
         )
     if request.at is not None and request.trail is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from oee_cli.api.client_http import Client, session
@@ -10,11 +10,12 @@ from oee_cli.api.client_order_lookup import find_order, what_became_of, without_
 from oee_cli.cli_errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean_lines
-from oee_cli.text.amount_text import read_amount, read_slippage, read_trail
+from oee_cli.text.amount_text import read_amount, read_trail
 from oee_cli.text.future_text import future_wire, read_future
 from oee_cli.text.option_text import say_options
 from oee_cli.text.order_text import order_pair, short_id
 from oee_cli.text.price_text import read_limit, read_price
+from oee_cli.text.terms_text import Terms
 from oee_cli.text.time_text import read_hold
 from oee_cli.waiting.waiting_condition_request import TypedCondition, fix_prices
 from oee_cli.waiting.waiting_placement import explain_refusal, placed_lines
@@ -25,6 +26,7 @@ from oee_daemon.contract.shapes import Order
 class EditRequest:
     """What is to change, as it was typed."""
 
+    terms: Terms = field(default_factory=Terms)
     at: str | None = None
     trail: str | None = None
     limit: str | None = None
@@ -32,7 +34,6 @@ class EditRequest:
     amount: str | None = None
     start: str | None = None
     expires: str | None = None
-    slippage: str | None = None
     far: bool = False
 
 
@@ -69,15 +70,13 @@ def edit_order(identifier: str, request: EditRequest, output: Output) -> ExitCod
 
 def read_changes(request: EditRequest) -> dict[str, Any]:
     """The changes that need no look at the order. Raises `UsageFault`."""
-    changes: dict[str, Any] = {}
+    changes = request.terms.body()
     if request.trail is not None:
         changes["trailBps"] = read_trail(request.trail)
     if request.confirm is not None:
         changes["confirmMs"] = read_hold(request.confirm)
     if request.amount is not None:
         changes["amount"] = read_amount(request.amount, "--amount")
-    if request.slippage is not None:
-        changes["slippageBps"] = read_slippage(request.slippage)
     if request.start is not None:
         changes["launchTime"] = future_wire(read_future(request.start, "--from"))
     if request.far:

@@ -13,10 +13,11 @@ from oee_cli.api.client_order_lookup import find_orders
 from oee_cli.api.client_place_once import dry_run_order, place_group_once
 from oee_cli.cli_errors import CliError, Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
+from oee_cli.options import WaitOptions
 from oee_cli.output import Output
 from oee_cli.text.key_text import read_key
 from oee_cli.waiting.waiting_condition_request import TypedCondition, WaitRequest, fix_prices, read_condition
-from oee_cli.waiting.waiting_placement import WaitOptions, explain_refusal, note_placed, same_terms
+from oee_cli.waiting.waiting_placement import explain_refusal, note_placed, same_terms
 from oee_daemon.contract.protocol import GROUP_KEY_LENGTH
 from oee_daemon.contract.shapes import Order
 
@@ -26,13 +27,14 @@ _STORE_S = 60.0
 
 
 def place_or_stop(
-    request: WaitRequest, stop: str | None, floor: str | None, options: WaitOptions, output: Output
+    request: WaitRequest, stop: str | None, floor: str | None, options: WaitOptions
 ) -> ExitCode:
     """Places both. `stop`: the stop's price, `floor`: its worst one. Everything typed is checked first."""
     if stop is None:
         raise UsageFault(
             "--or-stop-limit says nothing without --or-stop.", hint="Add --or-stop PRICE, or leave it out."
         )
+    output = Output(options.json, options.quiet, options.no_color)
     legs = _read_legs(request, stop, floor)
     if options.wait or options.events or options.timeout is not None:
         raise UsageFault(
@@ -55,7 +57,7 @@ def place_or_stop(
         try:
             group = place_group_once(client, output, bodies, key, time.monotonic() + _STORE_S)
         except (UsageFault, Refused) as e:
-            _explain(e, request.side)
+            _explain(e, request.trade.side)
             raise
         return _conclude(output, group, legs)
 

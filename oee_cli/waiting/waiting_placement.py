@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import textwrap
 import time
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ from oee_cli.api.client_order_lookup import find_orders, group_or_order
 from oee_cli.api.client_place_once import dry_run_order, place_once
 from oee_cli.cli_errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
+from oee_cli.options import WaitOptions
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount
 from oee_cli.text.condition_text import condition_sentence, market_words, until_words
@@ -24,37 +24,25 @@ from oee_cli.text.order_text import asked_amount, order_pair, short_id
 from oee_cli.text.price_text import NO_LIMIT
 from oee_cli.text.time_text import parse_moment, read_duration, span_text
 from oee_cli.waiting.waiting_condition_request import TypedCondition, WaitRequest, fix_prices, read_condition
+from oee_daemon.contract.fields import GIVEN, Kind
 from oee_daemon.contract.shapes import Order
 
-#: What a repeat has to ask for as the first time did, beside its prices.
-_COMPARED = (
-    "type", "side", "swapMode", "inputToken", "outputToken", "amount", "slippageBps", "validForS", "trailBps",
-    "confirmMs",
-)  # fmt: skip
+#: What a repeat has to ask for as the first time did, beside its prices. A moment is told from now as well.
+_COMPARED = tuple(field.name for field in GIVEN if field.told and field.kind is not Kind.MOMENT)
 #: Seconds before a sniper's moment in which its clock is told of: until then it may be set.
 NEAR_S = 600.0
 #: Seconds in which the daemon has to store an order that nobody waits for.
 _STORE_S = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitOptions:
-    """How an order that waits is placed, and whether somebody waits for it."""
-
-    key: str | None = None
-    dry_run: bool = False
-    wait: bool = False
-    timeout: str | None = None
-    events: bool = False
-
-
-def place_waiting(request: WaitRequest, options: WaitOptions, output: Output) -> ExitCode:
+def place_waiting(request: WaitRequest, options: WaitOptions) -> ExitCode:
     """Places one order that waits. Everything typed is checked before anything is started."""
-    return place_typed(read_condition(request), request.side, options, output)
+    return place_typed(read_condition(request), request.trade.side, options)
 
 
-def place_typed(typed: TypedCondition, side: str, options: WaitOptions, output: Output) -> ExitCode:
+def place_typed(typed: TypedCondition, side: str, options: WaitOptions) -> ExitCode:
     """Places what was typed and checked; `side`: buy or sell."""
+    output = Output(options.json, options.quiet, options.no_color)
     if options.timeout is not None and not options.wait:
         raise UsageFault("--timeout says nothing without --wait.", hint="Add --wait, or leave it out.")
     if options.events and not options.wait:
@@ -111,6 +99,8 @@ def same_terms(order: Order, typed: TypedCondition) -> bool:
 def _is_same(name: str, typed: Any, told: Any) -> bool:
     if name in ("amount", "targetPrice", "limitPrice") and NO_LIMIT not in (typed, told):
         return told is not None and Decimal(typed) == Decimal(told)
+    if isinstance(typed, list):
+        return set(typed) == set(told or ())
     # A token that is typed by its mint is left to the daemon to compare.
     return str(typed).lower() == str(told).lower()
 

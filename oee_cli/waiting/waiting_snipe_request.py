@@ -27,48 +27,40 @@ _PINNED = {token.symbol.lower() for token in LISTED} | {mint.lower() for mint in
 class SnipeRequest:
     """One purchase, as it was typed."""
 
-    token: str
-    quote: str
-    spend: str | None = None
+    trade: TradeRequest
     at: str | None = None
     min_liquidity: str | None = None
     accept: str | None = None
     max_price: str | None = None
     within: str | None = None
-    slippage: str | None = None
-    valid_for: str | None = None
 
 
 def read_snipe(request: SnipeRequest) -> TypedCondition:
     """Everything typed, checked. Raises `UsageFault`."""
-    if request.spend is None:
+    token, quote = request.trade.base, request.trade.quote
+    if request.trade.spend is None:
         raise UsageFault(
             "--spend is missing: how much it costs.",
-            hint=f"oee snipe {request.token} {request.quote} --spend 100 …",
+            hint=f"oee snipe {token} {quote} --spend 100 …",
             code="missing_field",
         )
-    body: dict[str, Any] = make_order_body(
-        TradeRequest(
-            side="buy", verb="snipe", base=request.token, quote=request.quote, other=request.spend,
-            slippage=request.slippage, valid_for=request.valid_for,
-        )
-    )  # fmt: skip
-    if is_stable(request.token) and not is_stable(request.quote):
+    body = make_order_body(request.trade)
+    if is_stable(token) and not is_stable(quote):
         raise UsageFault(
-            f"A sniper buys, and {request.token} is the quote against {request.quote}.",
-            hint=f"oee snipe {request.quote} {request.token} --spend 100 …",
+            f"A sniper buys, and {token} is the quote against {quote}.",
+            hint=f"oee snipe {quote} {token} --spend 100 …",
             code="side_contradicts",
         )
     limit = None
     if request.max_price is not None:
-        limit = read_price(request.max_price, "--max-price", request.token, request.quote)
+        limit = read_price(request.max_price, "--max-price", token, quote)
     body |= {"type": "sniper", **_read_token(request, limit), **_read_times(request)}
-    return TypedCondition(body, (request.token, request.quote), False, None, limit)
+    return TypedCondition(body, (token, quote), False, None, limit)
 
 
 def _read_token(request: SnipeRequest, limit: TypedPrice | None) -> dict[str, Any]:
     """The token that is waited for, and what it is held to; nothing of one that is traded all along."""
-    token, pair = request.token, f"{request.token} {request.quote}"
+    token, pair = request.trade.base, f"{request.trade.base} {request.trade.quote}"
     if not _MINT.fullmatch(token) or token in _PINNED_MINTS:
         _refuse_without_moment(request)
         for option, value in (("--min-liquidity", request.min_liquidity), ("--accept", request.accept)):
@@ -96,7 +88,7 @@ def _read_token(request: SnipeRequest, limit: TypedPrice | None) -> dict[str, An
 def _refuse_without_moment(request: SnipeRequest) -> None:
     if request.at is not None:
         return
-    token, pair = request.token, f"{request.token} {request.quote}"
+    token, pair = request.trade.base, f"{request.trade.base} {request.trade.quote}"
     if token.lower() in _PINNED:
         raise UsageFault(
             f"{token} has been quoted all along.",

@@ -2,7 +2,7 @@
 
 By these rows requests are read and orders told, and made of them are the OpenAPI document, the columns of
 listings and what a batch may hold. To add a field: a row here, a line in `shapes.py`, in `orders.terms` or
-`orders.order` and in the database, and an option in `oee_cli.text.term_options` where people are to give it.
+`orders.order` and in the database, and an option in `oee_cli.text.terms_text` where people are to give it.
 """
 
 from __future__ import annotations

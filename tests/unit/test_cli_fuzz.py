@@ -24,6 +24,7 @@ from oee_cli.settings.settings_load import Settings, load_settings
 from oee_cli.text.amount_text import exact_amount, plain_digits, read_amount, read_slippage, short_amount
 from oee_cli.text.key_text import read_key
 from oee_cli.text.request_text import TradeRequest, make_order_body
+from oee_cli.text.terms_text import Terms
 from oee_cli.text.time_text import read_duration, read_moment, read_whole_seconds
 
 #: Half characters too, which an argument that is no UTF-8 becomes.
@@ -137,8 +138,9 @@ def test_an_id_is_asked_for_or_refused_and_never_another_path(typed: str) -> Non
         base=TYPED,
         quote=TYPED,
         amount=st.none() | TYPED,
-        other=st.none() | TYPED,
-        slippage=st.none() | TYPED,
+        spend=st.none() | TYPED,
+        receive=st.none() | TYPED,
+        terms=st.builds(Terms, slippage=st.none() | TYPED),
         valid_for=st.none() | TYPED,
         max_spend=st.none() | TYPED,
         min_receive=st.none() | TYPED,

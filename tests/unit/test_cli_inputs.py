@@ -22,6 +22,7 @@ from oee_cli.text.amount_text import (
 from oee_cli.text.key_text import read_key
 from oee_cli.text.nearest_word_text import nearest
 from oee_cli.text.request_text import TradeRequest, make_order_body
+from oee_cli.text.terms_text import Terms
 from oee_cli.text.time_text import ago_text, read_duration, read_moment, read_whole_seconds
 from oee_cli.text.topic_text import TOPICS
 from oee_daemon.contract.fields import BY_NAME
@@ -191,7 +192,7 @@ def test_ago() -> None:
             {"inputToken": "USDC", "outputToken": "SOL", "amount": "1.5", "swapMode": "ExactOut"},
         ),
         (
-            TradeRequest(side="buy", base="SOL", quote="USDC", other="200"),
+            TradeRequest(side="buy", base="SOL", quote="USDC", spend="200"),
             {"inputToken": "USDC", "outputToken": "SOL", "amount": "200", "swapMode": "ExactIn"},
         ),
         (
@@ -199,12 +200,18 @@ def test_ago() -> None:
             {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5", "swapMode": "ExactIn"},
         ),
         (
-            TradeRequest(side="sell", base="SOL", quote="USDC", other="200"),
+            TradeRequest(side="sell", base="SOL", quote="USDC", receive="200"),
             {"inputToken": "SOL", "outputToken": "USDC", "amount": "200", "swapMode": "ExactOut"},
         ),
         (
             TradeRequest(
-                side="buy", base="BONK", quote="SOL", amount="9", slippage="1%", valid_for="1m", max_spend="2"
+                side="buy",
+                base="BONK",
+                quote="SOL",
+                amount="9",
+                terms=Terms(slippage="1%"),
+                valid_for="1m",
+                max_spend="2",
             ),
             {
                 "inputToken": "SOL",
@@ -242,7 +249,8 @@ def test_the_body_of_a_command(wanted: TradeRequest, body: dict[str, object]) ->
     "wanted",
     [
         TradeRequest(side="buy", base="SOL", quote="USDC"),
-        TradeRequest(side="buy", base="SOL", quote="USDC", amount="1", other="2"),
+        TradeRequest(side="buy", base="SOL", quote="USDC", amount="1", spend="2"),
+        TradeRequest(side="buy", base="SOL", quote="USDC", amount="1", receive="2"),
         TradeRequest(side="buy", base="SOL", quote="USDC", amount="1", min_receive="1"),
         TradeRequest(side="sell", base="SOL", quote="USDC", amount="1", max_spend="1"),
         TradeRequest(side="buy", base="SOL/USDC", quote="1.5"),

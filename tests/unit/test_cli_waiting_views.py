@@ -13,7 +13,8 @@ from oee_cli.output import Output
 from oee_cli.text.condition_text import condition_sentence, condition_text, market_words
 from oee_cli.text.order_text import ending_text, event_line, order_header, repeat_command
 from oee_cli.text.time_text import parse_moment
-from oee_cli.waiting.waiting_placement import clock_words, placed_lines
+from oee_cli.waiting.waiting_condition_request import TypedCondition
+from oee_cli.waiting.waiting_placement import clock_words, placed_lines, same_terms
 from oee_cli.waiting.waiting_table import waiting_lines
 from oee_daemon.contract.shapes import Event, Order
 from tests.unit.test_cli_views import QUOTES, SIGNATURE, at, drawn, fits, order
@@ -331,3 +332,22 @@ def test_history_tells_the_condition_where_the_price_would_be() -> None:
     _, row, ended = listed(Output(), [[LIMIT, waiting(status="cancelled")]])
     assert "≤ 140" in row and "waiting" in row
     assert "≤ 140" not in ended
+
+
+@pytest.mark.parametrize(
+    ("typed", "same"),
+    [
+        ({"minLiquidity": 500}, True),
+        ({"minLiquidity": 600}, False),
+        ({"accept": ["lp", "fee"]}, True),
+        ({"accept": ["lp"]}, False),
+        ({"amount": "1.50", "validForS": 300}, True),
+        # From now: another one each time that it is typed.
+        ({"expiresAt": at(9)}, True),
+    ],
+)
+def test_a_repeat_finds_its_order_where_all_that_is_said_is_the_same(
+    typed: dict[str, Any], same: bool
+) -> None:
+    placed = waiting(type="sniper", targetPrice=None, minLiquidity=500, accept=["fee", "lp"])
+    assert same_terms(placed, TypedCondition(typed, ("SOL", "USDC"), False, None, None)) is same
