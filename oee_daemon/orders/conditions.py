@@ -30,18 +30,6 @@ NO_LIMIT = "none"
 UNBOUND = {Side.SELL: Decimal(0), Side.BUY: Decimal("1e30")}
 #: What waits for no price.
 TIMED = (OrderType.MARKET, OrderType.SNIPER)
-#: The columns of an order that only what waits may have.
-COLUMNS = (
-    "target_price",
-    "limit_price",
-    "trail_bps",
-    "confirm_ms",
-    "launch_at",
-    "good_until",
-    "token_address",
-    "min_liquidity",
-    "accepted_risks",
-)
 
 
 class Rule(IntEnum):

@@ -80,7 +80,6 @@ COLUMNS = tuple(field.name for field in fields(Terms) if field.name not in ("far
 
 #: What a request says that leaves everything out, by column.
 _UNSAID = {field.column: field.default for field in GIVEN}
-_UNSAID |= {"type": OrderType.MARKET} | dict.fromkeys(conditions.COLUMNS)
 
 
 def terms_of(given: Mapping[str, Any]) -> Terms:

@@ -81,7 +81,7 @@ def worst(text: str) -> Decimal:
 #: What one door makes of a text: a number, or a refusal.
 DOORS: dict[str, Callable[[str], Decimal]] = {
     "an amount typed": lambda text: sent(bought(amount=text)),
-    "--spend": lambda text: sent(bought(side="buy", base="JUP", quote="SOL", amount=None, other=text)),
+    "--spend": lambda text: sent(bought(side="buy", base="JUP", quote="SOL", amount=None, spend=text)),
     "--min-receive": worst,
     "--at": lambda text: sent(limit(read_price(text, "--at", "SOL", "USDC").fixed), "target_price"),
     "oee edit --amount": edit,
