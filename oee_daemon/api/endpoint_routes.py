@@ -35,6 +35,10 @@ class Endpoint(Shape):
     history: Literal["full", "pruned", "none"] | None
     reaches_back: int | None = Field(description="slots, where history is pruned")
     batches: bool | None = Field(description="whether it takes several calls in one request")
+    largest_batch: int | None = Field(description="the most calls that it takes in one request, up to 10")
+    simulates: bool | None = Field(
+        description="whether it tells what a swap would do, without which nothing is signed"
+    )
     latency_ms: int | None
     clock_ahead_ms: list[int] | None = Field(
         description="how far the daemon's clock is ahead of its answers' dates, at least and at most"

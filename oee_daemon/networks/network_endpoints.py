@@ -18,7 +18,9 @@ class EndpointReport:
     with how many slots it reaches back, or `none`. `lag`: slots behind the furthest. `problems`: stable
     codes, the gravest first; those that make it useless leave `good` false. `maybe_same`: the names of
     others that may be of its operator, whose word would then count once. `clock_ahead_ms`: by how much this
-    machine's clock is ahead of the one by which it dates its answers, at least and at most.
+    machine's clock is ahead of the one by which it dates its answers, at least and at most. `simulates`:
+    whether it tells what a swap would do as the guard has to know it; `largest_batch`: the most calls that it
+    takes in one request, of those that it is ever asked.
     """
 
     name: str
@@ -34,6 +36,8 @@ class EndpointReport:
     history: str | None = None
     reaches_back: int | None = None
     batches: bool | None = None
+    largest_batch: int | None = None
+    simulates: bool | None = None
     latency_ms: int | None = None
     clock_ahead_ms: tuple[int, int] | None = None
     maybe_same: Sequence[str] = ()

@@ -18,7 +18,7 @@ def endpoint(name: str = "a.org", **changes: Any) -> dict[str, Any]:
     return {
         "name": name, "transport": "https", "good": True, "problems": [], "fault": None, "version": "4.1.2",
         "genesis": "g", "slot": 460, "height": 438, "lag": 0, "history": "full", "reachesBack": None,
-        "batches": True, "latencyMs": 41, "maybeSame": [],
+        "batches": True, "largestBatch": 10, "simulates": True, "latencyMs": 41, "maybeSame": [],
     } | changes  # fmt: skip
 
 
@@ -26,8 +26,10 @@ def bad(*problems: str, **changes: Any) -> dict[str, Any]:
     return endpoint("b.org", good=False, problems=list(problems), **changes)
 
 
-def found(*endpoints: dict[str, Any]) -> list[Finding]:
-    return list(check_endpoints(Facts(values=setting_values({}, {}), endpoints=list(endpoints))))
+def found(*endpoints: dict[str, Any], network: str = "mainnet") -> list[Finding]:
+    status = {"network": network}
+    facts = Facts(values=setting_values({}, {}), endpoints=list(endpoints), status=status)
+    return list(check_endpoints(facts))
 
 
 def test_a_network_without_endpoints_is_not_spoken_of() -> None:
@@ -36,7 +38,7 @@ def test_a_network_without_endpoints_is_not_spoken_of() -> None:
 
 def test_a_good_one_is_told_with_what_it_is_like() -> None:
     one, _ = found(endpoint(lag=3), endpoint("b.org"))
-    said = "a.org: version 4.1.2, 3 slots behind, full history, batches, 41 ms"
+    said = "a.org: version 4.1.2, 3 slots behind, full history, batches of 10, simulates, 41 ms"
     assert (one.check, one.status, one.message) == ("endpoint", OK, said)
 
 
@@ -47,6 +49,11 @@ def test_a_good_one_is_told_with_what_it_is_like() -> None:
         (bad("other_chain", genesis="xyz"), WARN, "another chain (genesis xyz)"),
         (bad("wrong_height", height=460), WARN, "puts block 460 at slot 460"),
         (bad("other_fork"), WARN, "a fork that lost"),
+        (
+            endpoint(problems=["no_simulation"], simulates=False),
+            WARN,
+            "not simulate swaps as",
+        ),
         (endpoint(problems=["lags"], lag=60), WARN, "60 slots behind"),
         (endpoint(problems=["plain_http"]), WARN, "Use https"),
         (endpoint(problems=["pruned"], history="pruned", reachesBack=300), INFO, "last 300 slots"),
@@ -67,6 +74,16 @@ def test_each_problem_has_its_sentence_and_costs_nothing_beside_a_good_one(
 def test_where_none_is_good_commands_would_end_with_6() -> None:
     *_, last = found(bad("silent", fault="ConnectError"), bad("other_chain"))
     assert (last.status, last.code, last.exit_code) == (FAIL, "no_good_endpoint", ExitCode.UNREACHABLE)
+
+
+def test_where_none_simulates_nothing_is_signed() -> None:
+    none = endpoint(simulates=False, problems=["no_simulation"])
+    *_, last = found(none, bad("silent", simulates=None))
+    assert (last.status, last.code, last.exit_code) == (FAIL, "no_simulation", ExitCode.UNREACHABLE)
+    assert FAIL not in [one.status for one in found(none, network="paper")]
+    # One that says nothing of it may do it.
+    for other in (endpoint("b.org"), endpoint("b.org", simulates=None)):
+        assert FAIL not in [one.status for one in found(none, other)]
 
 
 def test_where_none_keeps_all_history_it_is_said_once() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from oee_cli.doctor.checks.check_facts import Facts
 from oee_cli.doctor.checks.check_finding import Finding, fail, info, ok, warn
 from oee_cli.text.time_text import span_text
+from oee_daemon.contract.networks import KEYLESS
 
 _NAME = "endpoint"
 #: Milliseconds that the clock may be off for sure: orders begin at moments.
@@ -22,6 +23,7 @@ _SENTENCES = {
     "other_chain": "is of another chain (genesis {genesis})",
     "wrong_height": "puts block {height} at slot {slot}, which can't be: what it misses counts for nothing",
     "other_fork": "shows another block than others at the same slot: one of them follows a fork that lost",
+    "no_simulation": "does not simulate swaps as the guard needs it: nothing is signed by its word",
     "lags": "is {lag} slots behind the furthest",
     "no_history": "keeps no history: it can't tell what became of an old swap",
     "pruned": "keeps the last {reachesBack} slots: it can't tell what became of an older swap",
@@ -46,9 +48,16 @@ def check_endpoints(facts: Facts) -> Iterator[Finding]:
     if found and not good:
         message = "None of them can be used: no order moves, and none is lost."
         yield fail("endpoints", "no_good_endpoint", message, _set_another(facts))
-    elif found and all(one.get("history") in ("none", "pruned") for one in good):
+    elif found and _signs(facts) and all(one.get("simulates") is False for one in good):
+        message = "None of them simulates swaps: none is signed, and each order fails."
+        yield fail("endpoints", "no_simulation", message, _set_another(facts))
+    if good and all(one.get("history") in ("none", "pruned") for one in good):
         message = "None keeps all history: an order that waited through a long outage may stay undecided."
         yield warn("endpoints", "no_full_history", message, _set_another(facts))
+
+
+def _signs(facts: Facts) -> bool:
+    return ((facts.status or {}).get("network") or facts.text("network")) not in KEYLESS
 
 
 def _clock(facts: Facts) -> Iterator[Finding]:
@@ -98,10 +107,17 @@ def _praise(one: dict[str, Any]) -> str:
         f"version {one['version']}" if one.get("version") else "",
         "furthest" if lag == 0 else f"{lag} slots behind" if lag is not None else "",
         {"full": "full history"}.get(str(one.get("history")), ""),
-        "batches" if one.get("batches") else "",
+        _batches(one),
+        "simulates" if one.get("simulates") else "",
         f"{one['latencyMs']:,} ms" if one.get("latencyMs") is not None else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _batches(one: dict[str, Any]) -> str:
+    if not one.get("batches"):
+        return ""
+    return f"batches of {one['largestBatch']}" if one.get("largestBatch") else "batches"
 
 
 def _set_another(facts: Facts) -> str | None:

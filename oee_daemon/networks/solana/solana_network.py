@@ -60,7 +60,7 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
         ),
         fee_cap=settings.fee_cap,
         fees=FeeEstimate(pool, fee_cap=settings.fee_cap),
-        endpoints=EndpointProbe(pool, profile.genesis),
+        endpoints=EndpointProbe(pool, profile.genesis, wallet.address),
         holdings=SolanaHoldings(
             pool, wallet=wallet.address, genesis=chain.genesis_hash, fee_cap=settings.fee_cap
         ),

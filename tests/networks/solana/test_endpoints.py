@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from solders.transaction import VersionedTransaction
 
 from oee_daemon.networks.network_endpoints import EndpointReport
 from oee_daemon.networks.solana.rpc.endpoint_date import Dated, ahead_ms
@@ -22,8 +24,11 @@ from oee_daemon.networks.solana.rpc.rpc_answers import RpcError
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from tests.networks.localnet.conftest import Localnet
+from tests.networks.solana import crafted
 from tests.networks.solana.held import HeldSite, endpoint, held
+from tests.networks.solana.server import rpc, serving
 
+WALLET = str(crafted.WALLET)
 #: Each node's row, what it is found to be, and whether it is still of use.
 KINDS: dict[str, tuple[dict[str, object], list[str], bool]] = {
     "lag": ({"lag": 60}, ["lags"], True),
@@ -33,6 +38,7 @@ KINDS: dict[str, tuple[dict[str, object], list[str], bool]] = {
     "ghost": ({"ghost": 1}, ["other_fork"], False),
     "single": ({"batches": 0}, ["no_batches"], True),
     "shy": ({}, ["no_holders"], True),
+    "blind": ({}, ["no_simulation"], True),
 }
 
 
@@ -54,6 +60,7 @@ def test_each_kind_of_node_is_recognised_among_honest_ones(tmp_path: Path) -> No
             net.order("nodes", name=name, **row)
         net.order("faults", target="chain", kind="fork", blocks=8, remaining=1)
         net.order("faults", target="read", kind="refused", node="shy", method="getTokenLargestAccounts")
+        net.order("faults", target="read", kind="refused", node="blind", method="simulateTransaction")
         net.rpc("getSlot")
         net.blocks(100)
         names = ["one.example", "two.test"]
@@ -65,6 +72,7 @@ def test_each_kind_of_node_is_recognised_among_honest_ones(tmp_path: Path) -> No
         for report, (name, (_, problems, good)) in zip(found[2:], KINDS.items(), strict=True):
             assert (report.problems, report.good) == (problems, good), name
         assert found[0].version and found[0].batches and found[0].latency_ms is not None
+        assert (found[0].simulates, found[0].largest_batch, found[7].largest_batch) == (True, 10, 1)
         assert found[2].lag is not None and found[2].lag >= 57
         assert found[4].reaches_back is not None and 280 <= found[4].reaches_back <= 300
 
@@ -99,6 +107,59 @@ def test_one_node_that_answers_for_two_names_is_one_operator() -> None:
         "g",
     )
     assert (first.maybe_same, second.maybe_same, third.maybe_same) == (["b.y2"], ["a.x1"], ())
+
+
+BALANCES = {
+    "fee": 5_000, "preBalances": [9], "postBalances": [9], "preTokenBalances": [], "postTokenBalances": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "simulates"),
+    [
+        ({"value": {"err": None, "accounts": [None], **BALANCES}}, True),
+        # Of who holds nothing no balances are told.
+        ({"value": {"err": "AccountNotFound", "accounts": None}}, True),
+        # Agave before 3.0.
+        ({"value": {"err": None, "accounts": [None], "unitsConsumed": 150}}, False),
+        ({"error": {"code": -32601, "message": "Method not found"}}, False),
+        ({"error": {"code": -32602, "message": "accounts are not supported"}}, False),
+        ({"error": {"code": -32005, "message": "Node is behind"}}, None),
+        ({}, False),
+    ],
+)
+def test_whether_it_simulates_as_the_guard_asks_for_it(said: dict[str, Any], simulates: bool | None) -> None:
+    """Nothing is signed without: it has to be told before money is at stake."""
+    asked: list[Any] = []
+
+    def simulate(params: list[Any]) -> Any:
+        asked.append(params)
+        return said
+
+    latest = {"blockhash": "4" * 44, "lastValidBlockHeight": 588}
+    node = rpc(
+        {
+            "getGenesisHash": lambda _: "g",
+            "getEpochInfo": lambda _: {"absoluteSlot": 460, "blockHeight": 438},
+            "getLatestBlockhash": lambda _: {"context": {"slot": 460}, "value": latest},
+            "simulateTransaction": simulate,
+        }
+    )
+
+    async def run() -> EndpointReport:
+        async with serving(node) as (address, _):
+            pool = Pool([Endpoint(Site(address), Bucket(1000.0, 1000))])
+            (report,) = await EndpointProbe(pool, "g", WALLET).examine(4.0)
+            await pool.close()
+            return report
+
+    report = asyncio.run(run())
+    assert (report.simulates, "no_simulation" in report.problems) == (simulates, simulates is False)
+    ((wire, options),) = asked
+    message = VersionedTransaction.from_bytes(base64.b64decode(wire)).message
+    assert str(message.account_keys[0]) == WALLET and str(message.recent_blockhash) == "4" * 44
+    assert (options["sigVerify"], options["replaceRecentBlockhash"]) == (False, False)
+    assert options["accounts"]["addresses"] == [WALLET]
 
 
 def seen(name: str) -> Seen:

@@ -31,8 +31,6 @@ MOST_LEFT = 2_000_000
 #: What a node says of a swap whose blockhash it does not have
 #: (https://github.com/anza-xyz/solana-sdk, transaction-error).
 UNKNOWN_BLOCK = "BlockhashNotFound"
-#: What a node has to tell of a simulation: Agave does from 3.0 on.
-FIELDS = ("err", "accounts", "fee", "preBalances", "postBalances", "preTokenBalances", "postTokenBalances")
 
 
 def check(

@@ -7,7 +7,6 @@ lie together take nothing, unless nobody else tells in time. Whichever refuses, 
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -17,8 +16,9 @@ from oee_daemon.networks.solana.guard.guard_instructions import Limits
 from oee_daemon.networks.solana.guard.guard_lookup_tables import Tables
 from oee_daemon.networks.solana.guard.guard_message import read, whole
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
-from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.rpc.rpc_answers import Result
 from oee_daemon.networks.solana.solana_programs import VENUE_PROGRAMS
+from oee_daemon.networks.solana.solana_simulation import simulated, simulation_of
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import UnsignedSwap
 
@@ -56,7 +56,7 @@ class SolanaGuard:
         passed: list[dict[str, Any]] = []
 
         def judge(results: list[Result]) -> None:
-            found = _simulated(results)
+            found = simulated(results[0])
             # Where the second endpoint tells the same to the byte, the judgement is the same.
             if found not in passed:
                 guard_effect.check(found, message.keys, asked, limits, plan)
@@ -83,25 +83,4 @@ class SolanaGuard:
     async def _simulate(
         self, message: bytes, asked: list[str], judge: Callable[[list[Result]], None], deadline_s: float
     ) -> None:
-        # As it will be sent, but for the signature, which is not there yet.
-        wire = base64.b64encode(b"\x01" + bytes(64) + message).decode()
-        options = {
-            "encoding": "base64",
-            "commitment": "confirmed",
-            "sigVerify": False,
-            "replaceRecentBlockhash": False,
-            "accounts": {"encoding": "base64", "addresses": asked},
-        }
-        await self._pool.two([("simulateTransaction", [wire, options])], judge, deadline_s)
-
-
-def _simulated(results: list[Result]) -> dict[str, Any]:
-    found = results[0]
-    if isinstance(found, RpcError):
-        raise NoAnswer(f"error {found.code}")
-    value = found.get("value") if isinstance(found, dict) else None
-    if not isinstance(value, dict) or "err" not in value:
-        raise NoAnswer("no simulation")
-    if value["err"] is None and any(value.get(name) is None for name in guard_effect.FIELDS if name != "err"):
-        raise NoAnswer("a simulation without balances")
-    return value
+        await self._pool.two([simulation_of(message, asked)], judge, deadline_s)

@@ -10,8 +10,14 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+
+from solders.compute_budget import set_compute_unit_limit
+from solders.hash import Hash
+from solders.message import MessageV0, to_bytes_versioned
+from solders.pubkey import Pubkey
 
 from oee_daemon.networks.network_endpoints import EndpointReport
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
@@ -19,11 +25,13 @@ from oee_daemon.networks.solana.rpc.endpoint_traits import Block, Seen, reports_
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of
+from oee_daemon.networks.solana.solana_simulation import simulated, simulation_of
 
 #: A signature that no transaction has: 64 bytes of zero.
 _NOBODYS = "1" * 64
-#: The system program, which is no mint; and the error of JSON-RPC that says so.
-_NO_MINT, _INVALID = "1" * 32, -32602
+#: The system program, which is no mint and pays for nothing; and the error of JSON-RPC that says it is none.
+_NO_MINT = _NOBODY = "1" * 32
+_INVALID = -32602
 _CALLS: Sequence[Call] = (
     GENESIS,
     EPOCH,
@@ -33,6 +41,8 @@ _CALLS: Sequence[Call] = (
     ("getLatestBlockhash", [FINALIZED]),
     ("getSignatureStatuses", [[_NOBODYS], {"searchTransactionHistory": True}]),
 )
+#: The most calls that any request has: of a history's page.
+_MOST_AT_ONCE = 10
 #: A block without what is in it.
 _BARE = {
     "commitment": "finalized",
@@ -43,11 +53,16 @@ _BARE = {
 
 
 class EndpointProbe:
-    """Of the endpoints of `pool`, which is to be of the chain `genesis`; none where most of them say it."""
+    """Of the endpoints of `pool`, which is to be of the chain `genesis`; none where most of them say it.
 
-    def __init__(self, pool: Pool, genesis: str | None) -> None:
+    `payer`: for whom a transaction is simulated. Of one who holds nothing no balances are told, as a swap's
+    are: then only whether it simulates at all is known.
+    """
+
+    def __init__(self, pool: Pool, genesis: str | None, payer: str = _NOBODY) -> None:
         self._pool = pool
         self._genesis = genesis
+        self._payer = payer
 
     async def examine(self, deadline_s: float) -> Sequence[EndpointReport]:
         """As `Endpoints.examine`: half of the time for each of the two rounds."""
@@ -61,7 +76,7 @@ class EndpointProbe:
             seen = list(
                 await asyncio.gather(
                     *(
-                        _compare(endpoint, one, common, deadline_s / 2)
+                        _compare(endpoint, one, common, self._payer, deadline_s / 2)
                         for endpoint, one in zip(endpoints, seen, strict=True)
                     )
                 )
@@ -84,34 +99,70 @@ async def _meet(endpoint: Endpoint, deadline_s: float) -> Seen:
         name=endpoint.name,
         transport=endpoint.transport,
         latency_ms=round(1000 * (time.monotonic() - begun)),
-        batches=endpoint.batches,
         version=_text(_part(version, "solana-core")),
         genesis=_text(genesis),
         identity=_text(_part(identity, "identity")),
         dates=(endpoint.dated,),
         slot=slot,
         height=height,
+        blockhash=_text(_part(_part(latest, "value"), "blockhash")),
         last_valid=_number(_part(_part(latest, "value"), "lastValidBlockHeight")),
         first_available=_number(first),
         status=status,
     )
 
 
-async def _compare(endpoint: Endpoint, seen: Seen, common: int, deadline_s: float) -> Seen:
+async def _compare(endpoint: Endpoint, seen: Seen, common: int, payer: str, deadline_s: float) -> Seen:
     """The same, with what it says of its own final block and of the common one."""
-    if seen.fault is not None or seen.slot is None:
+    if seen.fault is not None:
         return seen
-    # By itself: some gateways refuse a whole request for it.
-    holders = await _tells_holders(endpoint, deadline_s / 3)
-    seen = replace(seen, holders=holders, dates=(*seen.dates, endpoint.dated))
+    await _learn_batches(endpoint, deadline_s / 4)
+    seen = replace(seen, batches=endpoint.batches, largest_batch=endpoint.largest_batch)
+    if seen.slot is None:
+        return seen
+    # Each by itself: some gateways refuse a whole request for it.
+    holders = await _tells_holders(endpoint, deadline_s / 4)
+    simulates = await _simulates(endpoint, payer, seen.blockhash, deadline_s / 4)
+    seen = replace(seen, holders=holders, simulates=simulates, dates=(*seen.dates, endpoint.dated))
     calls: list[Call] = [("getBlock", [slot, _BARE]) for slot in (seen.slot, common)]
     try:
-        own, of_all = await endpoint.ask(calls, deadline_s / 2)
+        own, of_all = await endpoint.ask(calls, deadline_s / 4)
     except NoAnswer:
         # Some gateways sell no blocks: then there is nothing to compare by.
         return seen
     dates = (*seen.dates, endpoint.dated)
     return replace(seen, own_block=_block(own), common_block=_block(of_all), dates=dates)
+
+
+async def _learn_batches(endpoint: Endpoint, deadline_s: float) -> None:
+    """Asks for as much at once as is ever asked, until it is known what of that it takes."""
+    with suppress(NoAnswer, TimeoutError):
+        async with asyncio.timeout(deadline_s):
+            while not endpoint.is_learnt(_MOST_AT_ONCE):
+                await endpoint.ask([GENESIS] * _MOST_AT_ONCE, deadline_s)
+
+
+async def _simulates(endpoint: Endpoint, payer: str, blockhash: str | None, deadline_s: float) -> bool | None:
+    """Whether it simulates what nobody has signed, and tells what that did: as the guard asks for a swap."""
+    try:
+        latest = Hash.from_string(blockhash or "")
+    except ValueError:
+        return None
+    chore = MessageV0.try_compile(Pubkey.from_string(payer), [set_compute_unit_limit(1_000)], [], latest)
+    try:
+        (said,) = await endpoint.ask([simulation_of(to_bytes_versioned(chore), [payer])], deadline_s)
+    except NoAnswer as e:
+        return _refuses(e)
+    try:
+        simulated(said)
+    except NoAnswer:
+        return False
+    return True
+
+
+def _refuses(silence: NoAnswer) -> bool | None:
+    """No, where a gateway does not sell that method; else nobody knows."""
+    return False if silence.reason.startswith("HTTP 4") and not silence.pause_s else None
 
 
 async def _tells_holders(endpoint: Endpoint, deadline_s: float) -> bool | None:
@@ -120,7 +171,7 @@ async def _tells_holders(endpoint: Endpoint, deadline_s: float) -> bool | None:
     try:
         (said,) = await endpoint.ask([("getTokenLargestAccounts", [_NO_MINT])], deadline_s)
     except NoAnswer as e:
-        return False if e.reason.startswith("HTTP 4") and not e.pause_s else None
+        return _refuses(e)
     return said.code == _INVALID if isinstance(said, RpcError) else True
 
 

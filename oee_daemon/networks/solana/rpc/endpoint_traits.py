@@ -26,6 +26,7 @@ _NO_HISTORY = -32011
 SILENT, OTHER_CHAIN, WRONG_HEIGHT, OTHER_FORK = "silent", "other_chain", "wrong_height", "other_fork"
 LAGS, NO_HISTORY, PRUNED, NO_HOLDERS = "lags", "no_history", "pruned", "no_holders"
 NO_BATCHES, PLAIN_HTTP, MAYBE_SAME = "no_batches", "plain_http", "maybe_same_operator"
+NO_SIMULATION = "no_simulation"
 #: Those that leave nothing that it could be asked for.
 USELESS = frozenset({SILENT, OTHER_CHAIN, WRONG_HEIGHT, OTHER_FORK})
 
@@ -41,14 +42,16 @@ class Block:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What one endpoint said. `own_block` is of its own final slot, `common_block` of the one slot that all
-    were asked for; `status` is its answer about a signature that nobody has; `holders`: whether it tells who
-    holds a token, none where nobody knows; `dates`: of its answers."""
+    were asked for; `status` is its answer about a signature that nobody has; `holders` and `simulates`:
+    whether it tells who holds a token and what a swap would do, none where nobody knows; `dates`: of its
+    answers."""
 
     name: str
     transport: str
     fault: str | None = None
     latency_ms: int | None = None
     batches: bool | None = None
+    largest_batch: int | None = None
     version: str | None = None
     genesis: str | None = None
     identity: str | None = None
@@ -59,6 +62,8 @@ class Seen:
     status: Result = None
     dates: Sequence[Dated | None] = ()
     holders: bool | None = None
+    simulates: bool | None = None
+    blockhash: str | None = None
     own_block: Block | None = None
     common_block: Block | None = None
 
@@ -82,6 +87,7 @@ def _report(
         OTHER_CHAIN: one.fault is None and one.genesis != genesis,
         WRONG_HEIGHT: not _height_makes_sense(one),
         OTHER_FORK: _is_of_another_fork(one, hashes),
+        NO_SIMULATION: one.simulates is False,
         LAGS: lag is not None and lag > LAG_SLOTS and one.genesis == genesis,
         NO_HISTORY: history == "none",
         PRUNED: history == "pruned",
@@ -105,6 +111,8 @@ def _report(
         history=history,
         reaches_back=reaches_back,
         batches=one.batches,
+        largest_batch=one.largest_batch,
+        simulates=one.simulates,
         latency_ms=one.latency_ms,
         clock_ahead_ms=None if one.transport == "local" else ahead_ms(one.dates),
         maybe_same=same,

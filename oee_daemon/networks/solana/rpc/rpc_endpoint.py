@@ -58,6 +58,10 @@ class Endpoint:
         """Whether it takes batches; none as long as nobody knows."""
         return None if self._took == 1 and self._refused > 2 else self._took > 1
 
+    def is_learnt(self, most: int) -> bool:
+        """Whether it is known how many calls it takes in one request, of up to so many."""
+        return self._took >= most or self._refused == self._took + 1
+
     @property
     def largest_batch(self) -> int | None:
         """The most calls that it took in one request; none as long as nobody knows."""
