@@ -69,15 +69,18 @@ class OrderChecks:
         return means
 
     async def at_choice(self, order: Order, quote: Quote, bound: int, means: Sequence[Means]) -> None:
-        """Of an exact output it is the quote that says what it takes; SOL is wrapped up to the bound. Raises
-        as `before_routing`, which told `means`."""
-        holdings = self._network.holdings
-        if holdings is None or not means or order.swap_mode is SwapMode.EXACT_IN:
+        """Of an exact output it is the quote that says what it takes; SOL is wrapped up to the bound. Of each
+        its way says which accounts are to be made. Raises as `before_routing`, which told `means`."""
+        holdings, opens = self._network.holdings, _opens(quote)
+        exact_in = order.swap_mode is SwapMode.EXACT_IN
+        if holdings is None or not means or (exact_in and not opens):
             return
-        spent = bound if means[0].spends_native else quote.amount_in
+        spent = order.amount if exact_in else bound if means[0].spends_native else quote.amount_in
         request = request_of(order, self._network.tokens, order.number, order.attempt)
         try:
-            _raise(await self._shortage(holdings, request, spent, means, MEANS_S))
+            if opens:
+                means = await self._means(holdings, request, MEANS_S, opens=opens)
+            _raise(await self._shortage(holdings, request, spent, means, MEANS_S, opens))
         except ChainUnavailable as e:
             raise AttemptFailed(e.message, code=e.code, retryable=True) from None
 
@@ -93,8 +96,12 @@ class OrderChecks:
             spent = best.amount_in
         try:
             async with asyncio.timeout(COURTESY_S):
-                means = await self._lately(holdings, request)
-                return await self._objection(holdings, request, spent, means, COURTESY_S)
+                opens = () if best is None else _opens(best)
+                if opens:
+                    means = await self._means(holdings, request, COURTESY_S, opens=opens)
+                else:
+                    means = await self._lately(holdings, request)
+                return await self._objection(holdings, request, spent, means, COURTESY_S, opens=opens)
         except (ChainUnavailable, TimeoutError):
             return None
 
@@ -115,22 +122,29 @@ class OrderChecks:
         deadline_s: float,
         *,
         judged: bool = False,
+        opens: Sequence[str] = (),
     ) -> Objection | None:
         if (found := _stands_against(request, means[0])) is not None:
-            others = await self._means(holdings, request, deadline_s, every=True)
+            others = await self._means(holdings, request, deadline_s, every=True, opens=opens)
             means = [one for one in others if _stands_against(request, one) is None]
             if not means:
                 return found
         found = None if judged else await self._unsafe(request, means[0])
-        return found or await self._shortage(holdings, request, spent, means, deadline_s)
+        return found or await self._shortage(holdings, request, spent, means, deadline_s, opens)
 
     async def _shortage(
-        self, holdings: Holdings, request: QuoteRequest, spent: int, means: Sequence[Means], deadline_s: float
+        self,
+        holdings: Holdings,
+        request: QuoteRequest,
+        spent: int,
+        means: Sequence[Means],
+        deadline_s: float,
+        opens: Sequence[str] = (),
     ) -> Objection | None:
         found = engine_order_means.shortage(means[0], request.input_token, spent)
         if found is None:
             return None
-        others = await self._means(holdings, request, deadline_s, every=True)
+        others = await self._means(holdings, request, deadline_s, every=True, opens=opens)
         short = [engine_order_means.shortage(one, request.input_token, spent) for one in others]
         return found if all(short) else None
 
@@ -146,12 +160,18 @@ class OrderChecks:
         )
 
     async def _means(
-        self, holdings: Holdings, request: QuoteRequest, deadline_s: float, *, every: bool = False
+        self,
+        holdings: Holdings,
+        request: QuoteRequest,
+        deadline_s: float,
+        *,
+        every: bool = False,
+        opens: Sequence[str] = (),
     ) -> Sequence[Means]:
         """Raises `ChainUnavailable`, whatever goes wrong."""
         try:
             async with asyncio.timeout(deadline_s):
-                return await holdings.means(request, deadline_s, every=every)
+                return await holdings.means(request, deadline_s, every=every, opens=opens)
         except TimeoutError:
             raise ChainUnavailable(
                 f"The chain did not say within {deadline_s:g} s what the wallet has."
@@ -161,6 +181,10 @@ class OrderChecks:
         except Exception as e:
             self._faults.say("the wallet's holdings failed", e)
             raise ChainUnavailable(f"The wallet could not be read: {type(e).__name__}.") from e
+
+
+def _opens(quote: Quote) -> Sequence[str]:
+    return () if quote.toll is None else quote.toll.opens
 
 
 def _stands_against(request: QuoteRequest, means: Means) -> Objection | None:

@@ -91,9 +91,10 @@ class Holdings(Protocol):
         ...
 
     async def means(
-        self, request: QuoteRequest, deadline_s: float, *, every: bool = False
+        self, request: QuoteRequest, deadline_s: float, *, every: bool = False, opens: Sequence[str] = ()
     ) -> Sequence[Means]:
-        """What a node says of the wallet for this swap; with `every`, each node that answers."""
+        """What a node says of the wallet for this swap; with `every`, each node that answers. `opens`: as in
+        `Toll`; the reserve counts those that are not there."""
         ...
 
 

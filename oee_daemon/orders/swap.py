@@ -37,11 +37,13 @@ def is_far_better(more: int, less: int) -> bool:
 @dataclass(frozen=True, slots=True)
 class Toll:
     """By what the network's part of a swap can be told before it is built: accounts of others that it writes,
-    the pools that it goes through, and the price for each compute unit that its venue hints at."""
+    the pools that it goes through, and the price for each compute unit that its venue hints at. `opens`:
+    accounts that its programs keep of the trader, who pays for them where they are not there yet."""
 
     accounts: tuple[str, ...]
     pools: int = 1
     unit_price: int = 0
+    opens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,13 @@ from oee_daemon.contract.order_types import OrderType, SwapMode
 from oee_daemon.contract.status import Status
 from oee_daemon.engine.engine_order_checks import OrderChecks
 from oee_daemon.engine.engine_token_desk import TokenDesk
-from oee_daemon.errors import ChainUnavailable, Conflict, InvalidInput
+from oee_daemon.errors import AttemptFailed, ChainUnavailable, Conflict, InvalidInput
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.holdings import Extension, Holding, Means, MintFacts
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.order import Order
-from oee_daemon.orders.swap import QuoteRequest
+from oee_daemon.orders.swap import Quote, QuoteRequest, Toll
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from tests.kit.engine import Bench
@@ -47,12 +47,13 @@ class MadeUp:
         }
     )
     asked: int = 0
+    opened: set[str] = field(default_factory=set)
 
     async def balances(self, deadline_s: float) -> Sequence[Holding]:
         raise AssertionError("no order asks for all of it")
 
     async def means(
-        self, request: QuoteRequest, deadline_s: float, *, every: bool = False
+        self, request: QuoteRequest, deadline_s: float, *, every: bool = False, opens: Sequence[str] = ()
     ) -> Sequence[Means]:
         self.asked += 1
         if self.broken:
@@ -66,7 +67,7 @@ class MadeUp:
                 native=native,
                 given=given,
                 fee=100_000,
-                reserve=3_000_000,
+                reserve=3_000_000 + (2_000_000 if set(opens) - self.opened else 0),
                 spends_native=request.input_token == SOL,
                 facts={} if self.blind and n == 0 else facts,
             )
@@ -255,6 +256,35 @@ def test_courtesy_says_what_it_knows_and_waits_for_nobody(bench: Bench, made_up:
     assert made_up.asked == asked + 1
     made_up.away = 99
     assert bench.loop.run(checks.courtesy(replace(terms, input_mint=SOL.mint, output_mint=USDC.mint))) is None
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_an_account_that_the_way_makes_is_counted_before_anything_is_built(
+    bench: Bench, made_up: MadeUp, opened: bool
+) -> None:
+    """An order for nearly all SOL was taken, and failed attempt by attempt where PumpSwap was the best."""
+    network = bench.network(bench.chain())
+    checks = OrderChecks(network, TokenDesk(bench.db, network), FaultLog())
+    amount, toll = 10**9, Toll(("pool",), opens=("kept",))
+    quote = Quote(venue="jupiter", amount_in=amount, amount_out=10**8, toll=toll)
+    made_up.nodes = [(amount + 100_000 + 3_000_000 + 1_999_999, RICH)]
+    made_up.opened = {"kept"} if opened else set()
+    order = bench.place(amount=amount)
+    means = bench.loop.run(checks.before_routing(order))
+    choice = checks.at_choice(order, quote, 10**8, means)
+    said = checks.courtesy(order, quote)
+    if opened:
+        bench.loop.run(choice)
+        assert bench.loop.run(said) is None
+        return
+    with pytest.raises(AttemptFailed) as failed:
+        bench.loop.run(choice)
+    assert failed.value.code == "insufficient_funds" and not failed.value.retryable
+    assert "0.005 kept for accounts" in failed.value.message
+    found = bench.loop.run(said)
+    assert found is not None and found.code == "insufficient_funds"
+    made_up.nodes = [(amount + 100_000 + 3_000_000 + 2_000_000, RICH)]
+    bench.loop.run(checks.at_choice(order, quote, 10**8, means))
 
 
 def test_what_is_said_of_a_token_is_kept_and_taken_back(bench: Bench, made_up: MadeUp) -> None:

@@ -40,7 +40,7 @@ class PaperHoldings:
         ]
 
     async def means(
-        self, request: QuoteRequest, deadline_s: float, *, every: bool = False
+        self, request: QuoteRequest, deadline_s: float, *, every: bool = False, opens: Sequence[str] = ()
     ) -> Sequence[Means]:
         held = await self._held()
         given, taken = request.input_token.mint, request.output_token.mint

@@ -32,6 +32,9 @@ DLMM = "LBUZKhRxPF3XUpBCjp4YzTKgLccjZhTSDM9YuVaPwxo"
 DAMM_V2 = "cpamdpZCGKUy5JxQXB4dcpGPiikHawvSWAd6mEn1sGG"
 #: https://github.com/orca-so/whirlpools
 WHIRLPOOL = "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc"
+#: https://github.com/pump-fun/pump-public-docs: its curves, and its pools.
+PUMP = "6EF8rrecthR5Dkzon8Nwu78hRvfCKubJ14M5uBEwF6P"
+PUMP_SWAP = "pAMMBay6oceH9fJKBRHGP5D4bD4sWpmSwMn52FMfXEA"
 
 #: What each venue's swap may call beside the wallet's own chores.
 VENUE_PROGRAMS: Mapping[str, frozenset[str]] = {

@@ -21,6 +21,7 @@ from oee_daemon.networks.solana.solana_mint_reader import Genesis, data_of, fact
 from oee_daemon.networks.solana.solana_programs import TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.solana_swap_assembly import own_account
 from oee_daemon.networks.solana.solana_unit_pricing import accounts_of
+from oee_daemon.networks.solana.trader_accounts import MOST_LEFT
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.tokens import MAX_UNITS
 
@@ -62,12 +63,13 @@ class SolanaHoldings:
         return await self._pool.any(calls, lambda results: _held(results, genesis), deadline_s, urgent=False)
 
     async def means(
-        self, request: QuoteRequest, deadline_s: float, *, every: bool = False
+        self, request: QuoteRequest, deadline_s: float, *, every: bool = False, opens: Sequence[str] = ()
     ) -> Sequence[Means]:
         genesis = await self._genesis()
         mints = request.input_token.mint, request.output_token.mint
         asked = [self._wallet, *mints]
         asked += [own_account(self._wallet, mint, program) for mint in mints for program in _PROGRAMS]
+        asked += opens
         calls: list[Call] = [GENESIS, ("getMultipleAccounts", [asked, {"encoding": "base64", **_SEEN}])]
         known = () if every or time.monotonic() > self._rents_until else self._rents
         if not known:
@@ -76,9 +78,11 @@ class SolanaHoldings:
         def read(results: list[Result]) -> Means:
             must_be_of(genesis, results[0])
             rents = known or self._told(results[2:])
-            return self._means(
-                mints, dict(zip(asked, accounts_of(results[1], len(asked)), strict=True)), rents
-            )
+            rows = dict(zip(asked, accounts_of(results[1], len(asked)), strict=True))
+            means = self._means(mints, rows, rents)
+            # All of them together may take as much: what is more is not signed.
+            left = MOST_LEFT if any(rows[address] is None for address in opens) else 0
+            return replace(means, reserve=means.reserve + left)
 
         if not every:
             # What is about to be accepted waits for what is due.

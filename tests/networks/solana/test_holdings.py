@@ -129,6 +129,12 @@ def test_means_are_what_a_swap_can_spend_and_what_its_accounts_take(local: Local
                         given.mint: given.decimals,
                         taken.mint: taken.decimals,
                     }
+            request = QuoteRequest(input_token=SOL, output_token=USDC, amount=1, mode=SwapMode.EXACT_IN)
+            there, gone = local.wallet.address, str(Pubkey(bytes(range(1, 33))))
+            for opens, more in (([there], 0), ([gone], 2_000_000), ([there, gone, USDC.mint], 2_000_000)):
+                for every in (False, True):
+                    (found, *_) = await asked.holdings.means(request, 5.0, every=every, opens=opens)
+                    assert found.reserve == own + account + more
             means = await asked.means(JUP, pull)
             assert means.given == 0 and means.reserve > own + account
             assert means.facts is not None

@@ -21,13 +21,10 @@ from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 from oee_daemon.networks.solana.solana_fill import WSOL, Unreadable, changes
 from oee_daemon.networks.solana.solana_programs import SYSTEM, TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.solana_refusals import rejection
+from oee_daemon.networks.solana.trader_accounts import MOST_LEFT
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import is_far_better
 
-#: Lamports that a swap may pay for accounts that its programs make and keep: PumpSwap makes one for whoever
-#: trades there first (1,844,400 once, less by now). They count beside the bound, as the network's fee does.
-#: https://github.com/pump-fun/pump-public-docs, docs/instructions/BUY.md, `user_volume_accumulator`
-MOST_LEFT = 2_000_000
 #: What a node says of a swap whose blockhash it does not have
 #: (https://github.com/anza-xyz/solana-sdk, transaction-error).
 UNKNOWN_BLOCK = "BlockhashNotFound"

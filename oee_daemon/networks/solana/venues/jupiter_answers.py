@@ -23,6 +23,7 @@ from oee_daemon.networks.solana.solana_programs import (
     TOKEN_2022,
 )
 from oee_daemon.networks.solana.solana_swap_assembly import make_account, own_account, unwrap, wrap
+from oee_daemon.networks.solana.trader_accounts import kept_of
 from oee_daemon.networks.solana.venues.venue_api import Api, Said, bps_of, ids_of
 from oee_daemon.networks.venue import Plan
 
@@ -68,6 +69,11 @@ def pools_of(told: Mapping[str, Any]) -> tuple[str, ...]:
     route = told.get("routePlan")
     hops = [hop.get("swapInfo") for hop in route if isinstance(hop, dict)] if isinstance(route, list) else []
     return ids_of(hops, "ammKey")
+
+
+def opens_of(told: Mapping[str, Any], trader: str) -> tuple[str, ...]:
+    """The accounts that a program on its way keeps of the trader; of a swap that `steps_of` could read."""
+    return kept_of(trader, (str(row["pubkey"]) for row in told["swapInstruction"]["accounts"]))
 
 
 def impact_of(told: Mapping[str, Any]) -> int | None:

@@ -26,6 +26,7 @@ from oee_daemon.networks.solana.venues.jupiter_answers import (
     amounts_of,
     hint_of,
     impact_of,
+    opens_of,
     pools_of,
     steps_of,
 )
@@ -78,7 +79,7 @@ class JupiterVenue:
             amount_in=request.amount,
             amount_out=self._amounts(said, request).taken,
             price_impact_bps=impact_of(said.json),
-            toll=Toll(pools, len(pools) or 1, hint_of(said.json)),
+            toll=Toll(pools, len(pools) or 1, hint_of(said.json), opens_of(said.json, self._wallet)),
         )
 
     async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
