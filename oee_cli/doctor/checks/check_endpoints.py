@@ -11,7 +11,7 @@ from typing import Any
 from oee_cli.doctor.checks.check_facts import Facts
 from oee_cli.doctor.checks.check_finding import Finding, fail, info, ok, warn
 from oee_cli.text.time_text import span_text
-from oee_daemon.contract.networks import KEYLESS
+from oee_daemon.contract.real_money import KEYLESS
 
 _NAME = "endpoint"
 #: Milliseconds that the clock may be off for sure: orders begin at moments.
