@@ -20,8 +20,8 @@ from oee_daemon.networks.solana.solana_mint_account import ACCOUNT_BYTES, MOST_A
 from oee_daemon.networks.solana.solana_mint_reader import Genesis, data_of, facts_of, mint_of
 from oee_daemon.networks.solana.solana_programs import TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.solana_swap_assembly import own_account
+from oee_daemon.networks.solana.solana_trader_accounts import MOST_LEFT
 from oee_daemon.networks.solana.solana_unit_pricing import accounts_of
-from oee_daemon.networks.solana.trader_accounts import MOST_LEFT
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.tokens import MAX_UNITS
 

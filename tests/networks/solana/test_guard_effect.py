@@ -11,7 +11,7 @@ from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.pubkey import Pubkey
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
-from oee_daemon.networks.solana.trader_accounts import MOST_LEFT
+from oee_daemon.networks.solana.solana_trader_accounts import MOST_LEFT
 from oee_daemon.orders.tokens import TOKENS
 from tests.networks.solana import crafted
 from tests.networks.solana.crafted import (

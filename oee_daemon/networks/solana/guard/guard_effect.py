@@ -21,7 +21,7 @@ from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 from oee_daemon.networks.solana.solana_fill import WSOL, Unreadable, changes
 from oee_daemon.networks.solana.solana_programs import SYSTEM, TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.solana_refusals import rejection
-from oee_daemon.networks.solana.trader_accounts import MOST_LEFT
+from oee_daemon.networks.solana.solana_trader_accounts import MOST_LEFT
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import is_far_better
 

@@ -23,7 +23,7 @@ from oee_daemon.networks.solana.solana_programs import (
     TOKEN_2022,
 )
 from oee_daemon.networks.solana.solana_swap_assembly import make_account, own_account, unwrap, wrap
-from oee_daemon.networks.solana.trader_accounts import kept_of
+from oee_daemon.networks.solana.solana_trader_accounts import kept_of
 from oee_daemon.networks.solana.venues.venue_api import Api, Said, bps_of, ids_of
 from oee_daemon.networks.venue import Plan
 
