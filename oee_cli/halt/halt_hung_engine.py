@@ -14,23 +14,31 @@ from contextlib import suppress
 from oee_cli.api import client_handshake
 from oee_cli.api.client_launcher import Launcher
 from oee_cli.cli_errors import Forbidden
+from oee_daemon.contract.protocol import PROTOCOL, PROTOCOL_HEADER
 
 #: Seconds for a daemon to say that it is alive.
 ALIVE_S = 1.0
+#: What a daemon did of which nothing is heard.
+SILENT = "did not answer"
 #: Seconds for a killed process to be gone.
 _GONE_S = 5.0
 _LOOK_S = 0.01
 
 
-def is_alive(launcher: Launcher) -> bool:
-    """Whether the home's daemon says within a second that it lives."""
+def what_keeps(launcher: Launcher) -> str | None:
+    """What keeps the home's daemon from being asked, as a sentence about it ends; none: it says within a
+    second that it lives."""
+    answer = None
     with suppress(PermissionError):
         s = client_handshake.connect_socket(launcher.checked_socket(), ALIVE_S)
         if s is not None:
             with s:
                 answer = client_handshake.ask_daemon(s, "/healthz", launcher.tag)
-            return answer is not None and answer.status == 200
-    return False
+    if answer is None:
+        return SILENT
+    if (theirs := answer.headers.get(PROTOCOL_HEADER.lower())) != str(PROTOCOL):
+        return f"speaks protocol {theirs or 'unknown'} where this command speaks {PROTOCOL}"
+    return None if answer.status == 200 else f"answered with {answer.status}"
 
 
 def end_engine(launcher: Launcher) -> list[int] | None:

@@ -43,11 +43,13 @@ def halt_engine(reason: str | None, output: Output) -> ExitCode:
         network = str(client.launcher.running().get("network") or settings.network)
         at = datetime.now(UTC).isoformat()
         _write_mark(settings, Mark(networks=(network,), at=at, **asked))
-        if halt_hung_engine.is_alive(client.launcher):
-            done = _ask(client, asked)
-            if done is not None:
+        why = halt_hung_engine.what_keeps(client.launcher)
+        if why is None:
+            done = _ask(client, asked | {"mark": at})
+            if not isinstance(done, str):
                 return _tell(done, output)
-        return _end_hung(client, output)
+            why = done
+        return _end_hung(client, output, why)
     finally:
         client.close()
 
@@ -75,13 +77,15 @@ def _write_mark(settings: Settings, mark: Mark) -> None:
         raise CliError(f"{path_of(settings.home)} can't be written: {e.strerror}.") from None
 
 
-def _ask(client: Client, asked: dict[str, str | None]) -> dict[str, Any] | None:
-    """What the daemon's halt came to; none where it did not say so."""
+def _ask(client: Client, asked: dict[str, str | None]) -> dict[str, Any] | str:
+    """What the daemon's halt came to; where it did not say so, what it did, as `what_keeps`."""
     try:
         answer = client.exchange("POST", "/api/halt", json=asked, timeout=_ANSWER_S)
         done: dict[str, Any] = check_response(answer).body
-    except (ConnectionLost, CliError):
-        return None
+    except ConnectionLost:
+        return halt_hung_engine.SILENT
+    except CliError as e:
+        return f"could not halt the engine ({clean(e.message)})"
     return done
 
 
@@ -115,14 +119,14 @@ def _tell(done: dict[str, Any], output: Output) -> ExitCode:
     return ExitCode.UNREACHABLE
 
 
-def _end_hung(client: Client, output: Output) -> ExitCode:
+def _end_hung(client: Client, output: Output, why: str) -> ExitCode:
     """The daemon is not there, or has not said yes: the file is, and keeps the next one halted."""
     home = client.settings.home
     was_there = client.launcher.held()
     killed = halt_hung_engine.end_engine(client.launcher) if was_there else []
     if killed is None:
         raise Unreachable(
-            f"The daemon of {home} does not answer, and its process can't be seen from here.",
+            f"The daemon of {home} {why}, and its process can't be seen from here.",
             hint="It is halted once it looks at the home. To be sure, where it runs: kill -9 it.",
             code="halt_unknown",
         )
@@ -130,7 +134,7 @@ def _end_hung(client: Client, output: Output) -> ExitCode:
     if output.json:
         output.emit({"halt": None, "killed": killed, "daemon": False, "elsewhereUnknown": outside})
     else:
-        what = "the daemon did not answer and was killed" if was_there else "the daemon does not run"
+        what = f"the daemon {why} and was killed" if was_there else "the daemon does not run"
         output.say(f"✓ halted here: {what}; it starts halted, until `oee resume`")
         output.note("  what was sent before may still land; once it runs: oee history --status submitted")
     if not outside:

@@ -25,6 +25,9 @@ class HaltIn(api_answer_schema.Body):
 
     reason: str | None = Field(None, max_length=MOST_TEXT)
     by: str | None = Field(None, max_length=MOST_TEXT, description="as in account@host")
+    mark: str | None = Field(
+        None, max_length=MOST_TEXT, description="`at` of the file `halted` in the home, by which it began"
+    )
 
 
 class MayLand(api_answer_schema.Shape):
@@ -77,7 +80,7 @@ async def halt_state(request: Request) -> JSONResponse:
 async def halt(request: Request, asked: HaltIn) -> JSONResponse:
     """Halts the engine. Once this has answered, nothing is accepted, signed, sent or sent again, by any
     worker. What was sent before is asked about and confirmed; cancelling, expiry and lists go on."""
-    done = await run_in_threadpool(_halting(request).halt, asked.reason, asked.by)
+    done = await run_in_threadpool(_halting(request).halt, asked.reason, asked.by, asked.mark)
     return JSONResponse(
         {
             "halt": order_wire.halt_json(done.halt),

@@ -8,6 +8,7 @@ Nothing here needs the queue.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -68,14 +69,20 @@ class Halting:
         self._own = f"{home_id}:"
         self._end_worker = end_worker
         self._identity = identity
+        #: Who halts, who heeds the file and who resumes come one after the other: a resume is the last word.
+        self._turn = threading.Lock()
+        #: The moment that names the file that was heeded last, and whether the engine was halted before.
+        self._heeded: tuple[str | None, bool] = (None, False)
 
-    def halt(self, reason: str | None, by: str | None) -> Halted:
-        """Halts. Once this returns, nothing is stored or sent by any worker but those that it names.
+    def halt(self, reason: str | None, by: str | None, mark: str | None = None) -> Halted:
+        """Halts. Once this returns, nothing is stored or sent by any worker but those that it names. `mark`:
+        the moment that names the file by which this halt began.
 
         Blocks for some seconds at most. Raises `DBAPIError` and `Unavailable` where Postgres can't be told.
         """
-        before, file = self.read(), halt_mark.content(self._home)
-        halt = self._store(reason, by)
+        with self._turn:
+            file, already = halt_mark.content(self._home), self._held_before(mark)
+            halt = self._store(reason, by)
         failpoints.hit("halt_set")
         log.warning("halted", extra={"reason": halt.reason, "by": halt.by})
         loud, hangs = self._wait_until_quiet(halt)
@@ -86,9 +93,17 @@ class Halting:
         with self._db.connect() as conn:
             may_land = halt_row.may_land(conn)
         # What Postgres has now needs no file any more.
-        halt_mark.told(self._home, self._network, file)
+        with self._turn:
+            halt_mark.told(self._home, self._network, file)
         others = [worker for worker in loud if worker not in own]
-        return Halted(halt, before is not None, may_land, others, bool(own) or hangs)
+        return Halted(halt, already, may_land, others, bool(own) or hangs)
+
+    def _held_before(self, mark: str | None) -> bool:
+        """Whether the engine was halted before the halt that began with that file, which may have been
+        heeded before anybody asked."""
+        if mark is not None and self._heeded[0] == mark:
+            return self._heeded[1]
+        return self.read() is not None
 
     def _store(self, reason: str | None, by: str | None) -> Halt:
         """In Postgres, and its number in the home. At once, wherever that is; then it is looked whether the
@@ -155,24 +170,31 @@ class Halting:
         """Writes a halt that a file tells of into Postgres. False: there is none. Raises as `halt`."""
         if not halt_mark.halts(self._home, self._network):
             return False
-        file = halt_mark.content(self._home)
-        mark = halt_mark.parse(file)
-        self._store(mark.reason, mark.by)
-        halt_mark.told(self._home, self._network, file)
+        with self._turn:
+            # Once more: a resume may have had its turn.
+            if not halt_mark.halts(self._home, self._network):
+                return False
+            file = halt_mark.content(self._home)
+            mark = halt_mark.parse(file)
+            self._heeded = mark.at, self._held_before(mark.at)
+            self._store(mark.reason, mark.by)
+            halt_mark.told(self._home, self._network, file)
         log.warning("halted, as the file in the home says", extra={"reason": mark.reason, "by": mark.by})
         return True
 
     def resume(self) -> Halt | None:
         """Lets the engine go on: the file first, so that a crash in between leaves it halted. None: it was
         not halted. Raises as `halt`."""
-        halt_mark.told(self._home, self._network, halt_mark.content(self._home))
-        self._remember(None)
-        until = time.monotonic() + WHERE_S
-        while True:
-            with self._there() as conn:
-                if conn is not None:
-                    return self._resume(conn)
-            must_go_on(until)
+        with self._turn:
+            halt_mark.told(self._home, self._network, halt_mark.content(self._home))
+            self._remember(None)
+            self._heeded = (None, False)
+            until = time.monotonic() + WHERE_S
+            while True:
+                with self._there() as conn:
+                    if conn is not None:
+                        return self._resume(conn)
+                must_go_on(until)
 
     def _resume(self, conn: Connection) -> Halt | None:
         ended = halt_row.resume(conn)

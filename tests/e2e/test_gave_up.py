@@ -82,9 +82,9 @@ def test_a_halt_is_carried_out_for_a_client_that_has_left(served: tuple[Cli, Sha
     cli, api = served
     with frozen(cli.pid):
         ask_and_leave(api, "socket", "/api/halt", {"reason": "storm"})
-    # Its row may be stored once more before it is logged: a resume before that would not be the last word.
-    until(lambda: '"event": "halted"' in api.daemon.log.read_text(), what="the halt")
+    until(lambda: api.http.get("/api/halt").json()["halt"], what="the halt")
     assert api.http.post("/api/resume").json()["ended"]["reason"] == "storm"
+    assert api.http.get("/api/halt").json()["halt"] is None
 
 
 def test_cancel_all_means_what_was_placed_before_it(

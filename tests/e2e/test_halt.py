@@ -14,6 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from oee_cli.api import client_handshake, client_http, client_response_problems
+from oee_cli.halt import halt_hung_engine
+from oee_daemon.contract.protocol import PROTOCOL
 from oee_daemon.embedded import Servers
 from tests.kit.api_daemon import SELL, Shared
 from tests.kit.commands import BUY, Cli, refusal, serving
@@ -165,3 +168,28 @@ def test_where_there_is_no_engine_nothing_is_halted(tmp_path: Path) -> None:
     done = Cli(tmp_path / "none").run("halt", "--json")
     assert (done.returncode, refusal(done)["code"]) == (6, "no_engine")
     assert not (tmp_path / "none").exists()
+
+
+def test_a_daemon_of_another_release_is_ended_and_called_so(
+    homes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = Cli(furnished(homes / "h"))
+    assert cli.run("daemon", "start").returncode == 0
+    try:
+        for room in (halt_hung_engine, client_handshake, client_http, client_response_problems):
+            monkeypatch.setattr(room, "PROTOCOL", PROTOCOL + 1)
+        pid = cli.pid
+        done = cli.inside("halt")
+        assert (done.returncode, pid in _living()) == (0, False)
+        said = (
+            f"the daemon speaks protocol {PROTOCOL} where this command speaks {PROTOCOL + 1} and was killed"
+        )
+        assert said in " ".join(done.stdout.split())
+        monkeypatch.undo()
+        assert refusal(cli.run(*BUY, "--json"))["code"] == "halted"
+    finally:
+        cli.run("daemon", "stop")
+
+
+def _living() -> set[int]:
+    return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}

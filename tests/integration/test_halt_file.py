@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.engine_send_gate import Gate
 from oee_daemon.engine.halting import Halting
 from oee_daemon.store import halt_row
+from tests.kit.daemons import until
 from tests.kit.engine import Bench
 from tests.kit.now import now
 
@@ -93,3 +97,81 @@ def test_only_the_file_that_was_read_is_removed(
     monkeypatch.setattr(halt_row, "halt", another_comes)
     assert halting.heed_mark()
     assert halt_mark.parse(halt_mark.content(tmp_path)).reason == "second"
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_halt_whose_file_was_heeded_before_it_was_asked_for_is_told_as_it_is(
+    halting: Halting, tmp_path: Path, held: bool
+) -> None:
+    """The daemon looks at the file by itself, maybe between the command's writing it and its request."""
+    if held:
+        halting.halt("long ago", None)
+    halt_mark.write(tmp_path, halt_mark.Mark("now", None, ("simulated",), "1"))
+    assert halting.heed_mark()
+    assert halting.halt("now", None, "1").already is held
+    assert halting.halt("once more", None, "2").already
+    assert halting.halt("by another client", None).already
+    halting.resume()
+    assert not halting.halt("again", None, "1").already
+
+
+class Noted:
+    """A lock that says who comes for it."""
+
+    def __init__(self, coming: threading.Semaphore) -> None:
+        self._lock, self._coming = threading.Lock(), coming
+
+    def __enter__(self) -> None:
+        self._coming.release()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+@pytest.mark.parametrize("halts", ["file", "request"])
+def test_a_resume_is_the_last_word(
+    halting: Halting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, halts: str
+) -> None:
+    """Somebody resumes while the file that was read, or the request, is on its way into Postgres."""
+    store = halt_row.halt
+    coming, storing, goes_on = threading.Semaphore(0), threading.Event(), threading.Event()
+
+    def slow(db: Engine, reason: str | None, by: str | None) -> halt_row.Halt:
+        storing.set()
+        assert goes_on.wait(20)
+        return store(db, reason, by)
+
+    monkeypatch.setattr(halt_row, "halt", slow)
+    monkeypatch.setattr(halting, "_turn", Noted(coming), raising=False)
+    if halts == "file":
+        halt_mark.write(tmp_path, halt_mark.Mark("now", None, ("simulated",), "1"))
+    with ThreadPoolExecutor(2) as threads:
+        halted = threads.submit(halting.heed_mark if halts == "file" else partial(halting.halt, None, None))
+        assert storing.wait(20)
+        while coming.acquire(blocking=False):
+            pass
+        resumed = threads.submit(halting.resume)
+        # It has come for its turn, or had it.
+        until(lambda: resumed.done() or coming.acquire(blocking=False), what="the resume")
+        goes_on.set()
+        assert halted.result(20)
+        resumed.result(20)
+    assert halting.read() is None and not halt_mark.is_there(tmp_path)
+
+
+def test_a_file_that_a_resume_removed_in_between_halts_nothing(
+    halting: Halting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halt_mark.write(tmp_path, halt_mark.Mark("now", None, ("simulated",), "1"))
+    halts = halt_mark.halts
+
+    def then_resumed(home: Path | None, network: str) -> bool:
+        found = halts(home, network)
+        monkeypatch.setattr(halt_mark, "halts", halts)
+        halting.resume()
+        return found
+
+    monkeypatch.setattr(halt_mark, "halts", then_resumed)
+    assert not halting.heed_mark()
+    assert halting.read() is None
