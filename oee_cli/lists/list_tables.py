@@ -12,7 +12,7 @@ from typing import Any
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount, short_amount, short_signature
 from oee_cli.text.column_text import FILLS, ORDERS, ListColumn
-from oee_cli.text.condition_text import condition_text
+from oee_cli.text.condition_text import condition_text, seconds_executed
 from oee_cli.text.layout_text import (
     Cell,
     Column,
@@ -23,7 +23,7 @@ from oee_cli.text.layout_text import (
     status_cell,
 )
 from oee_cli.text.order_text import asked_amount, market_amount, pair_column_text, token_text
-from oee_cli.text.time_text import ago_text, seconds_between, stamp_text
+from oee_cli.text.time_text import ago_text, stamp_text
 
 Row = Mapping[str, Any]
 Draw = Callable[[Row], Cell]
@@ -127,8 +127,8 @@ def _venue_cell(order: Row) -> Cell:
 
 
 def _took_cell(order: Row) -> Cell:
-    ended = order["finishedAt"]
-    return Cell(f"{seconds_between(order['createdAt'], ended):,.1f} s", "dim") if ended else _NOTHING
+    took = seconds_executed(order)
+    return _NOTHING if took is None else Cell(f"{took:,.1f} s", "dim")
 
 
 def _note_cell(order: Row) -> Cell:

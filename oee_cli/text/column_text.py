@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from oee_cli.cli_errors import UsageFault
+from oee_cli.text.condition_text import seconds_executed
 from oee_cli.text.nearest_word_text import nearest
-from oee_cli.text.time_text import seconds_between
 from oee_daemon.contract.fields import BY_NAME
 
 Row = Mapping[str, Any]
@@ -40,8 +40,8 @@ def _moved_amount(order: Row) -> Any:
 
 
 def _seconds_taken(order: Row) -> str | None:
-    ended = order["finishedAt"]
-    return None if ended is None else f"{seconds_between(order['createdAt'], ended):.3f}"
+    took = seconds_executed(order)
+    return None if took is None else f"{took:.3f}"
 
 
 def _order_note(order: Row) -> str | None:
@@ -61,7 +61,7 @@ _ORDERS_SHORT = {
     "price": _field_column("price"),
     "venue": _field_column("venue"),
     "status": _field_column("status"),
-    "took": ListColumn("seconds from placing to its end", _seconds_taken),
+    "took": ListColumn("seconds from placed, or its condition met, to its end", _seconds_taken),
     "note": ListColumn("why it failed, or how many attempts it took", _order_note),
 }
 #: In the order of the CSV, in which what an order has besides comes last.

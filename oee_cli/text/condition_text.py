@@ -33,6 +33,14 @@ def is_conditional(order: Mapping[str, Any]) -> bool:
     return order["type"] != "market" or order["status"] == "waiting" or bool(order.get("launchTime"))
 
 
+def seconds_executed(order: Mapping[str, Any]) -> float | None:
+    """Seconds from when the order could run, once placed or once its condition was met, to its end; `None`
+    where it goes on, or never could."""
+    begun = order.get("firedAt") or (None if is_conditional(order) else order["createdAt"])
+    ended = order["finishedAt"]
+    return seconds_between(begun, ended) if begun and ended else None
+
+
 def price_shown(text: str) -> str:
     return short_amount(text, _FIGURES)
 

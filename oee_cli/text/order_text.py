@@ -17,6 +17,7 @@ from oee_cli.text.condition_text import (
     condition_text,
     is_conditional,
     market_words,
+    seconds_executed,
     trigger_text,
     until_words,
     waiting_text,
@@ -259,8 +260,8 @@ def _say_confirmed(order: Order, room: int) -> str:
     text = f"bought {got} for {gave}" if order["side"] == "buy" else f"sold {gave} for {got}"
     price = f" at {short_amount(order['price'])}" if order["price"] else ""
     venue = f" on {clean(order['venue'])}" if order["venue"] else ""
-    ended = order["finishedAt"]
-    time = f" in {took_text(seconds_between(order['createdAt'], ended))}" if ended else ""
+    took = seconds_executed(order)
+    time = "" if took is None else f" in {took_text(took)}"
     # On a narrow screen what the lines above have said goes first.
     for parts in ((price, venue, time), (price, venue), (price,)):
         if len(text + "".join(parts)) <= room:

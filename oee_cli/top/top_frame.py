@@ -15,6 +15,7 @@ from typing import Any
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import short_amount
 from oee_cli.text.chart_text import chart
+from oee_cli.text.condition_text import seconds_executed
 from oee_cli.text.layout_text import Cell, Column, Line, Sheet, draw_line, side_cell
 from oee_cli.text.order_text import asked_amount, market_amount, pair_column_text, short_id
 from oee_cli.text.time_text import minute_text, parse_moment, seconds_between, span_text
@@ -295,7 +296,7 @@ class _Page:
             Cell(f"{span_text(waited):>6}", "red" if waited >= _LONG else ""),
             Cell(f"×{order['attempt']}" if order["attempt"] > 1 else "", "red"),
             Cell(clean(order["venue"] or ""), "dim"),
-            Cell(span_text(seconds_between(order["createdAt"], self.now)), "dim"),
+            Cell(span_text(seconds_between(order.get("firedAt") or order["createdAt"], self.now)), "dim"),
         ]
 
     def _ended(self) -> list[Line]:
@@ -304,7 +305,7 @@ class _Page:
     def _ended_row(self, order: Order) -> Line:
         done = order["status"] == "confirmed"
         signs = ("✓", "✗") if self.unicode else ("ok", "x")
-        ended = order["finishedAt"] or order["updatedAt"]
+        ended, took = order["finishedAt"] or order["updatedAt"], seconds_executed(order)
         error = order["error"]
         return [
             Cell(f"{parse_moment(ended).astimezone():%H:%M:%S}", "dim"),
@@ -317,7 +318,7 @@ class _Page:
             else Cell(clean(error["code"] if error else order["status"]), "red"),
             Cell(short_amount(order["price"]) if order["price"] else "", "dim"),
             Cell(clean(order["venue"] or "") if done else "", "dim"),
-            Cell(span_text(seconds_between(order["createdAt"], ended)), "dim"),
+            Cell("" if took is None else span_text(took), "dim"),
         ]
 
     def _table(self, columns: Sequence[Column], rows: list[list[Cell]]) -> list[str]:

@@ -60,7 +60,7 @@ class TokenAmount(Shape):
 
 
 class Latency(Shape):
-    """Of each step in every attempt that got past it; `whole`: from placed to confirmed."""
+    """Of each step in every attempt that got past it; `whole`: from when the order could run to confirmed."""
 
     pending: MsSpread = Field(description="until a worker took the order, before its first attempt")
     routing: MsSpread

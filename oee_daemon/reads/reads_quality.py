@@ -81,7 +81,8 @@ class Figures:
     fees: Counter[str] = field(default_factory=Counter)
     #: Bps, over confirmed orders: the fill against the quote it was sent on; above 0 is worse than quoted.
     slippage: Spread[Decimal] = Spread()
-    #: How long each step took, in every attempt that got past it; `total`: from placed to confirmed.
+    #: How long each step took, in every attempt that got past it; `total`: from when the order could run to
+    #: confirmed.
     steps: dict[str, Spread[timedelta]] = field(default_factory=dict)
     total: Spread[timedelta] = Spread()
     venues: dict[str, VenueFigures] = field(default_factory=dict)

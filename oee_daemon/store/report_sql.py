@@ -64,6 +64,9 @@ _IN_SCOPE = """(%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
 # Every connection is in UTC, and so are the days.
 _KEYS = {None: "NULL", By.VENUE: "venue", By.PAIR: "pair", By.DAY: "created_at::date"}
 
+# From when the order could run: what it waited for its condition says nothing about its execution.
+_EXECUTED = "finished_at - coalesce(fired_at, created_at)"
+
 Kinds = Mapping[By | None, Statement[Any]]
 
 
@@ -113,9 +116,9 @@ AMOUNTS = _kinds("""
 
 # An order's quote columns are those of its last attempt, which is the one that filled.
 FILLS = _kinds(f"""
-    -- fills: of confirmed orders, bps of slippage, above 0 is worse than quoted; and from placed to confirmed
+    -- fills: of confirmed orders, bps of slippage, above 0 is worse than quoted; and its execution
     WITH {{picked}}, filled AS (
-        SELECT key, finished_at - created_at AS took,
+        SELECT key, {_EXECUTED} AS took,
             CASE swap_mode
                 WHEN 'ExactIn' THEN (quote_out - filled_out) * 10000 / nullif(quote_out, 0)
                 ELSE (filled_in - quote_in) * 10000 / nullif(quote_in, 0)
@@ -185,7 +188,7 @@ PARTS = Statement(
     -- parts: orders by parts of the length `each`, counted from `first`
     SELECT date_bin(%(each)s, created_at, %(first)s) AS begun, count(*) AS orders,
         count(*) FILTER (WHERE status = 'failed') AS failed,
-        percentile_disc(0.5) WITHIN GROUP (ORDER BY finished_at - created_at)
+        percentile_disc(0.5) WITHIN GROUP (ORDER BY {_EXECUTED})
             FILTER (WHERE status = 'confirmed') AS total_p50
     FROM orders WHERE {_IN_SCOPE} GROUP BY begun
     """,  # noqa: S608

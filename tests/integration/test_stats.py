@@ -71,7 +71,7 @@ def api(servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactor
         api.sql.execute("UPDATE orders SET filled_in = filled_in + 12345 WHERE number % 6 = 0")
         api.sql.execute("UPDATE orders SET filled_out = filled_out + 999 WHERE number = 13")
         _a_day_older(api, 12)
-        _waited(api, 1)
+        _waited(api)
         with frozen_worker(api):
             cancelled = api.place()
             assert api.http.post(f"/api/orders/{cancelled}/cancel").status_code == 200
@@ -92,12 +92,13 @@ def _a_day_older(api: Shared, up_to: int) -> None:
     )
 
 
-def _waited(api: Shared, number: int) -> None:
-    """As if the order had waited ten minutes for its condition."""
-    (order_id,) = api.sql.execute("SELECT id FROM orders WHERE number = %s", (number,)).fetchone() or ()
+def _waited(api: Shared) -> None:
+    """As if the first order that was filled had waited ten minutes for its condition."""
+    first = "SELECT id FROM orders WHERE status = 'confirmed' ORDER BY number LIMIT 1"
+    (order_id,) = api.sql.execute(first).fetchone() or ()
     for statement in (
-        "UPDATE orders SET created_at = created_at - interval '10 min', event_seq = event_seq + 1"
-        " WHERE id = %s",
+        "UPDATE orders SET fired_at = created_at, created_at = created_at - interval '10 min',"
+        " event_seq = event_seq + 1 WHERE id = %s",
         "UPDATE order_events SET seq = -seq WHERE order_id = %s",
         "UPDATE order_events SET seq = 1 - seq WHERE order_id = %s",
         "INSERT INTO order_events (order_id, seq, status, attempt, at, data)"
@@ -201,7 +202,11 @@ def test_the_timeline_holds_every_order_once(api: Shared, orders: list[Order]) -
     }  # fmt: skip
     assert found[0]["at"] == since and at(found[-1]["at"]) < at(until)
     of_first = [o for o in inside if at(o["createdAt"]) < at(found[1]["at"])]
-    done = [at(o["finishedAt"]) - at(o["createdAt"]) for o in of_first if o["status"] == "confirmed"]
+    done = [
+        at(o["finishedAt"]) - at(o["firedAt"] or o["createdAt"])
+        for o in of_first
+        if o["status"] == "confirmed"
+    ]
     assert found[0]["wholeMs"] == spread(done, ms)["p50"]
 
 

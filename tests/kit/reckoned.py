@@ -136,7 +136,7 @@ def row(orders: list[Order], key: str | None = None) -> dict[str, Any]:
             "routing": spread(took(orders, "routing", "building"), ms),
             "building": spread(took(orders, "building", "submitted"), ms),
             "submitted": spread(took(orders, "submitted", "confirmed"), ms),
-            "whole": spread((at(o["finishedAt"]) - at(o["createdAt"]) for o in done), ms),
+            "whole": spread((at(o["finishedAt"]) - at(o["firedAt"] or o["createdAt"]) for o in done), ms),
         },
         "venues": [venue_row(orders, venue) for venue in sorted(met)],
     }

@@ -13,6 +13,7 @@ from oee_cli.lists.list_tables import fill_lines, order_lines
 from oee_cli.output import Output
 from oee_cli.text.column_text import FILLS, ORDERS, column_help, named_columns
 from oee_cli.text.layout_text import Cell, Column, Sheet, cell_len
+from oee_cli.text.order_text import ending_text
 from tests.unit.test_cli_views import SIGNATURE, WIDTHS, fits, order
 
 FAILED = order(
@@ -31,6 +32,15 @@ def table(
 ) -> list[str]:
     monkeypatch.setenv("COLUMNS", str(width))
     return list(order_lines(Output(), pages, names))
+
+
+def test_how_long_an_order_took_is_not_how_long_it_waited() -> None:
+    """A stop that waited for days is not slow, and one that was cancelled meanwhile was never executed."""
+    days = {"type": "stop", "createdAt": "2026-11-20T10:00:00.000000Z"}
+    fired = order(**days, firedAt="2026-11-23T10:00:00.000000Z", finishedAt="2026-11-23T10:00:00.600000Z")
+    never = order(**days, firedAt=None, status="cancelled", finishedAt="2026-11-23T10:00:00.600000Z")
+    assert ending_text(fired).text.endswith(" in 0.60 s")
+    assert [ORDERS.known["took"].value(one) for one in (fired, never)] == ["0.600", None]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
