@@ -13,11 +13,13 @@ from sqlalchemy import DateTime, Engine, LargeBinary, Numeric, text
 from sqlalchemy.exc import IntegrityError
 
 from oee_daemon.api import order_wire
+from oee_daemon.contract.protocol import EXIT_OUTSIDE
 from oee_daemon.errors import StartFailed
 from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store import migrations, order_rows
 from oee_daemon.store.database import transactions
+from oee_daemon.store.migrations import migration_wait
 from oee_daemon.store.order_rows import ORDER, order_row
 from oee_daemon.store.sql_statement import Statement
 from tests.kit.tables import orders
@@ -169,3 +171,23 @@ def test_symbols_become_mints_and_what_nobody_knows_stays(db: Engine) -> None:
     # The release's list is what this release lists, too.
     known = import_module("oee_daemon.store.migrations.versions.0007_mints")
     assert {t.symbol: t.mint for t in TOKENS.values()} == known.MINTS
+
+
+def test_a_table_that_somebody_holds_is_told_with_who_holds_it_and_nothing_is_changed(
+    db: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A report that was left open: the daemon stood still for an hour and said nothing."""
+    monkeypatch.setattr(migration_wait, "PATIENCE_S", 3)
+    earlier(db, "0001", "SELECT 1")
+    with transactions(db).begin() as report:
+        pid, _ = report.execute(text("SELECT pg_backend_pid(), count(*) FROM orders")).one()
+        held = (
+            rf"held by process {pid} of Postgres, .*, idle in transaction, for 0:00:.*SELECT pg_backend_pid"
+        )
+        with pytest.raises(StartFailed, match=held) as e:
+            migrations.migrate(db)
+        assert (e.value.code, e.value.exit_code) == ("schema_held", EXIT_OUTSIDE)
+        assert migrations.current(db) == "0001"
+    (told,) = (vars(record) for record in caplog.records if record.message == "the migration waits")
+    assert f"process {pid} " in told["reason"]
+    assert migrations.migrate(db) is True

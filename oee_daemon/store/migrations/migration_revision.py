@@ -13,6 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from oee_daemon.errors import OtherRelease, StartFailed
 from oee_daemon.store.database import LONG_S, open_database, transactions
+from oee_daemon.store.migrations import migration_wait
 from oee_daemon.store.sql_statement import Statement, driver
 
 #: The newest revision, by the files' names.
@@ -35,20 +36,22 @@ def current(db: Engine) -> str | None:
 def migrate(db: Engine) -> bool:
     """Upgrades to `HEAD` if need be. True: there was something to do.
 
-    Raises `StartFailed` where the database belongs to a newer release.
+    Raises `StartFailed` where the database belongs to a newer release, or somebody holds its tables.
     """
     if current(db) == HEAD:
         return False
     # On a connection of its own, on which a statement may take as long as a large database needs.
     patient = open_database(db.url, pool_size=1, statement_s=LONG_S)
     try:
-        with transactions(patient).begin() as conn:
+        with transactions(patient).begin() as conn, migration_wait.told(db, conn):
+            # Who migrates already is waited for as long as that takes.
             conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             revision = _revision(conn)
             if revision == HEAD:
                 return False
             if revision is None:
                 _refuse_second(conn)
+            migration_wait.be_patient(conn)
             _upgrade(conn, revision)
     finally:
         patient.dispose()
