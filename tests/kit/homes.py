@@ -46,11 +46,13 @@ def open_folder() -> Path:
 
 
 def open_run(config: pytest.Config) -> None:
-    """Names the place for all processes of this test run, and removes it with the first of them."""
+    """Names the place for all processes of this test run, and removes it with the first of them. Each
+    `tmp_path` is there, too, unless `--basetemp` says where."""
     if _VARIABLE in os.environ:
         return
     place = open_folder()
     os.environ[_VARIABLE] = str(place)
+    config.option.basetemp = config.option.basetemp or str(place / "t")
 
     def end() -> None:
         del os.environ[_VARIABLE]

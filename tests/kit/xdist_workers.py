@@ -22,7 +22,7 @@ from tests.kit import forks, shell_program
 def fork_workers(config: pytest.Config) -> None:
     """In the process that xdist runs in: has it start forked ones."""
     asked: list[str] = getattr(config.option, "tx", None) or []
-    if "popen" not in asked or sys.platform != "linux":
+    if "popen" not in asked or sys.platform != "linux" or config.option.help:
         return
     forks.open_line("pytest", [str(config.invocation_params.dir), *config.args])
     place = shell_program.folder((sys.executable,), "pytest")
