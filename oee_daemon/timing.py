@@ -43,6 +43,8 @@ class Timing:
     #: Without a beat after which a worker counts as dead, though its process lives; before its first beat.
     silent_s: float = 30.0
     silent_at_first_s: float = 90.0
+    #: For one question to the chain about an order that is to be accepted: a courtesy, which keeps nobody.
+    courtesy_s: float = 0.5
     #: Orders that share a flight to Postgres, at most; 1 proves that none has to.
     flight_rows: float = 64.0
 

@@ -89,7 +89,7 @@ def open_state(
         line=line,
         limits=limits,
         desk=desk,
-        checks=OrderChecks(network, desk, FaultLog()),
+        checks=OrderChecks(network, desk, FaultLog(), courtesy_s=settings.timing.courtesy_s),
         history=history,
         stats=Stats(db),
         waits=waits,

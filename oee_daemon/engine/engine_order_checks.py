@@ -23,10 +23,10 @@ from oee_daemon.networks.network import Network
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.terms import Terms
+from oee_daemon.timing import USUAL
 
-#: Seconds for one question about the wallet: of an order that is due, and of one that is to be accepted,
-#: where it is a courtesy that may not keep anybody waiting.
-MEANS_S, COURTESY_S = 2.0, 0.5
+#: Seconds for one question about the wallet, of an order that is due.
+MEANS_S = 2.0
 #: Seconds for which what a node said serves the next orders of the same pair: they come by the hundred.
 #: Where it speaks against one, the chain is asked anew.
 FRESH_S = 1.0
@@ -35,7 +35,10 @@ FRESH_S = 1.0
 class OrderChecks:
     """For one process: a worker, or the daemon that accepts."""
 
-    def __init__(self, network: Network, desk: TokenDesk, faults: FaultLog) -> None:
+    def __init__(
+        self, network: Network, desk: TokenDesk, faults: FaultLog, *, courtesy_s: float = USUAL.courtesy_s
+    ) -> None:
+        self._courtesy_s = courtesy_s
         self._network = network
         self._desk = desk
         self._faults = faults
@@ -95,13 +98,13 @@ class OrderChecks:
         if best is not None and not spent:
             spent = best.amount_in
         try:
-            async with asyncio.timeout(COURTESY_S):
+            async with asyncio.timeout(self._courtesy_s):
                 opens = () if best is None else _opens(best)
                 if opens:
-                    means = await self._means(holdings, request, COURTESY_S, opens=opens)
+                    means = await self._means(holdings, request, self._courtesy_s, opens=opens)
                 else:
                     means = await self._lately(holdings, request)
-                return await self._objection(holdings, request, spent, means, COURTESY_S, opens=opens)
+                return await self._objection(holdings, request, spent, means, self._courtesy_s, opens=opens)
         except (ChainUnavailable, TimeoutError):
             return None
 
@@ -109,7 +112,7 @@ class OrderChecks:
         pair = request.input_token.mint, request.output_token.mint
         told, until, means = self._told
         if told != pair or time.monotonic() > until:
-            means = await self._means(holdings, request, COURTESY_S)
+            means = await self._means(holdings, request, self._courtesy_s)
             self._told = pair, time.monotonic() + FRESH_S, means
         return means
 

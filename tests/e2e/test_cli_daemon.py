@@ -18,8 +18,8 @@ import pytest
 from oee_daemon.contract.protocol import PROTOCOL
 from oee_daemon.embedded import Servers
 from tests.e2e.test_cli_help import COMMANDS
-from tests.kit.api_daemon import Shared
-from tests.kit.commands import BUY, QUICK, Cli, end, frozen_worker, queue_of_its_own, refusal
+from tests.kit.api_daemon import Shared, queue_of_its_own
+from tests.kit.commands import BUY, QUICK, Cli, end, frozen_worker, refusal
 from tests.kit.daemons import until
 from tests.kit.databases import connect
 from tests.kit.terminal import CTRL_C, Terminal, shows

@@ -15,8 +15,8 @@ from sqlalchemy import make_url
 from oee_cli.doctor.checks import check_outside_servers
 from oee_daemon.embedded import Servers
 from tests.e2e.test_cli_daemon import foreign
-from tests.kit.api_daemon import Shared
-from tests.kit.commands import QUICK, Cli, frozen_worker, queue_of_its_own
+from tests.kit.api_daemon import Shared, queue_of_its_own
+from tests.kit.commands import QUICK, Cli, frozen_worker
 from tests.kit.databases import connect
 from tests.kit.proxy import Proxy
 

@@ -19,7 +19,8 @@ import pytest
 from oee_cli.api.client_handshake import home_tag, lock_holder
 from oee_daemon.contract.protocol import PROTOCOL
 from oee_daemon.embedded import Servers
-from tests.kit.commands import BUY, OEE, QUICK, Cli, end, queue_of_its_own, refusal
+from tests.kit.api_daemon import queue_of_its_own
+from tests.kit.commands import BUY, OEE, QUICK, Cli, end, refusal
 from tests.kit.daemons import Process, until
 from tests.kit.homes import furnished
 

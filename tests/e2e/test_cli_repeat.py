@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from oee_daemon.embedded import Servers
-from tests.kit.api_daemon import Shared
-from tests.kit.commands import BUY, NO_PRICE, QUICK, Cli, Running, end, faults, queue_of_its_own
+from tests.kit.api_daemon import Shared, queue_of_its_own
+from tests.kit.commands import BUY, NO_PRICE, QUICK, Cli, Running, end, faults
 from tests.kit.databases import connect
 
 

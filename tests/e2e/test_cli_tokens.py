@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.commands import Cli
+from tests.kit.commands import PATIENT, Cli
 from tests.kit.homes import furnished
 
 #: Wider than localnet's prices jump, so that each order lands at its first attempt.
@@ -22,7 +22,7 @@ USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
 
 @pytest.fixture(scope="module")
 def cli(file_homes: Path) -> Iterator[Cli]:
-    made = Cli(furnished(file_homes / "h"), OEE_NETWORK="localnet")
+    made = Cli(furnished(file_homes / "h"), OEE_NETWORK="localnet", **PATIENT)
     yield made
     made.run("daemon", "stop")
 

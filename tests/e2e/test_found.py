@@ -20,7 +20,8 @@ import pytest
 from sqlalchemy import make_url
 
 from oee_daemon.embedded import Servers
-from tests.kit.commands import OEE, QUICK, Cli, end, queue_of_its_own, serving
+from tests.kit.api_daemon import queue_of_its_own
+from tests.kit.commands import OEE, QUICK, Cli, end, serving
 from tests.kit.daemons import Process, until
 from tests.kit.databases import connect
 from tests.kit.homes import furnished

@@ -21,7 +21,8 @@ import pytest
 
 from oee_daemon.embedded import Servers
 from tests.e2e.test_found import ending, orders, spent
-from tests.kit.commands import OEE, QUICK, Cli, queue_of_its_own
+from tests.kit.api_daemon import queue_of_its_own
+from tests.kit.commands import OEE, QUICK, Cli
 from tests.kit.daemons import until
 from tests.kit.homes import furnished
 

@@ -17,7 +17,7 @@ from oee_daemon.networks.solana.solana_profile import MAINNET
 from oee_daemon.orders.tokens import TOKENS
 from tests.e2e.test_cli_top import Top
 from tests.kit.api_daemon import Shared
-from tests.kit.commands import Cli, Done, serving
+from tests.kit.commands import PATIENT, Cli, Done, serving
 from tests.kit.daemons import until
 from tests.kit.terminal import Terminal
 from tests.networks.solana.local import Local, localnet
@@ -45,9 +45,8 @@ def paper(servers: Servers, template: str, local: Local, file_homes: Path) -> It
         "OEE_JUPITER_URL": f"{local.address}/jupiter",
     }
     deaths = ",".join(f"{place}=kill*1" for place in DEATHS)
-    with serving(
-        servers, template, file_homes / "h", OEE_NETWORK="paper", OEE_FAILPOINTS=deaths, **addresses
-    ) as found:
+    environ = {"OEE_NETWORK": "paper", "OEE_FAILPOINTS": deaths} | addresses | PATIENT
+    with serving(servers, template, file_homes / "h", **environ) as found:
         yield found
 
 

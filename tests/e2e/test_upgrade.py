@@ -35,6 +35,7 @@ from oee_daemon.settings import Settings
 from oee_daemon.store import lease_sql, migrations, move_sql
 from oee_daemon.store.database import open_database, transactions
 from tests.kit.accounts import ROOT, become
+from tests.kit.api_daemon import queue_of_its_own
 from tests.kit.commands import Cli, serving
 from tests.kit.databases import Connection, connect
 from tests.kit.engine import Bench
@@ -86,7 +87,7 @@ def older(servers: Servers, template: str) -> Iterator[Older]:
     base = open_folder()
     settings = Settings(
         home=base / "a",
-        redis_url=f"{servers.redis_url}?db=14",
+        redis_url=queue_of_its_own(servers),
         sim_latency_ms=0,
         sim_confirm_ms=0,
         sim_failure_rate=Decimal(0),

@@ -21,8 +21,7 @@ from sqlalchemy import make_url
 from oee_daemon.embedded import Servers
 from oee_daemon.queue import queue_roster
 from tests.kit import forks
-from tests.kit.api_daemon import QUICK
-from tests.kit.commands import queue_of_its_own
+from tests.kit.api_daemon import QUICK, queue_of_its_own
 from tests.kit.daemons import Daemon, FreshDaemon, until
 from tests.kit.databases import connect
 from tests.kit.proxy import Proxy

@@ -67,9 +67,9 @@ def test_what_can_be_traded_and_how_the_daemon_is(api: Shared) -> None:
     assert 'oee_up{part="postgres"} 1' in figures.text
 
 
-def test_how_often_apis_answered_429_is_told_by_host(api: Shared, servers: Servers) -> None:
+def test_how_often_apis_answered_429_is_told_by_host(api: Shared) -> None:
     assert "oee_source_429_total" not in api.http.get("/metrics").text
-    with redis.Redis.from_url(servers.redis_url + "?db=1") as queue:
+    with redis.Redis.from_url(api.daemon.environ["OEE_REDIS_URL"]) as queue:
         queue.hset(queue_refusals.COUNTS, mapping={"b.example": 3, "a.example (2)": 1})
         told = api.http.get("/metrics").text.splitlines()
         queue.delete(queue_refusals.COUNTS)

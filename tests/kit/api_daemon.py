@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from tests.kit.databases import Connection, connect
 SELL = {"inputToken": "SOL", "outputToken": "USDC", "amount": 1.5}
 FINAL = {"confirmed", "failed", "cancelled", "expired"}
 QUICK = {"OEE_SIM_LATENCY_MS": "0", "OEE_SIM_CONFIRM_MS": "0", "OEE_SIM_FAILURE_RATE": "0"}
+#: Valkey's other databases, in turn: one that was left lately may be come back to.
+_numbers = itertools.cycle(range(1, 16))
 
 
 class Shared:
@@ -85,23 +88,31 @@ class Shared:
 
 @contextmanager
 def shared(servers: Servers, template: str, home: Path, **environ: str) -> Iterator[Shared]:
-    """On Valkey's database 1: the worker of another daemon on the same one would take its messages."""
+    """On a database and a queue of its own."""
     name = f"t_{uuid.uuid4().hex[:12]}"
-    queue_url = servers.redis_url + "?db=1"
     own = make_url(servers.database_url)
     url = own.set(database=name).render_as_string(hide_password=False)
     with connect(own.set(database="postgres").render_as_string(hide_password=False)) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        with redis.Redis.from_url(queue_url) as queue:
-            queue.flushdb()
-        environ = QUICK | {"OEE_DATABASE_URL": url, "OEE_REDIS_URL": queue_url} | environ
-        daemon = Daemon(home, **environ).start()
+        outside = {"OEE_DATABASE_URL": url, "OEE_REDIS_URL": queue_of_its_own(servers)}
+        daemon = Daemon(home, **(QUICK | outside | environ)).start()
         try:
             with daemon.client() as http, connect(url) as sql:
                 yield Shared(daemon, http, url, sql)
         finally:
             daemon.stop()
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def queue_of_its_own(servers: Servers) -> str:
+    """An empty database of the session's Valkey that nobody else uses: the worker of another daemon on the
+    same one would take its messages."""
+    with redis.Redis.from_url(servers.redis_url) as valkey:
+        used = {int(client["db"]) for client in valkey.client_list()}
+    url = f"{servers.redis_url}?db={next(number for number in _numbers if number not in used)}"
+    with redis.Redis.from_url(url) as queue:
+        queue.flushdb()
+    return url
 
 
 @contextmanager

@@ -7,7 +7,6 @@ Whoever changes something in it puts it back.
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import os
 import signal
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
 from oee_cli.__main__ import _run_guarded
 from oee_daemon.embedded import Servers
@@ -34,11 +32,12 @@ OEE = (
     else [sys.executable, "-m", "oee_cli"]
 )
 QUICK = {"OEE_SIM_LATENCY_MS": "20", "OEE_SIM_CONFIRM_MS": "20", "OEE_SIM_FAILURE_RATE": "0"}
+#: Whoever is asked about an order that is to be accepted answers, however busy the machine is.
+PATIENT = {"OEE_TIMING": "courtesy_s=20"}
 STEPS = ["pending", "routing", "building", "submitted", "confirmed"]
 BUY = ("buy", "SOL", "USDC", "1.5")
 Done = subprocess.CompletedProcess[str]
 Running = Process | forks.Started
-_databases = itertools.count(1)
 
 
 class Cli:
@@ -124,18 +123,9 @@ class Cli:
 
 @contextmanager
 def serving(servers: Servers, template: str, home: Path, **environ: str) -> Iterator[tuple[Cli, Shared]]:
-    """A daemon on a database and a queue of its own, and `oee` that never starts another."""
-    own = {"OEE_REDIS_URL": queue_of_its_own(servers)}
-    with shared(servers, template, home, **(QUICK | own | environ)) as api:
+    """As `shared`, and `oee` that never starts another."""
+    with shared(servers, template, home, **(QUICK | environ)) as api:
         yield Cli(api.daemon.home, OEE_NO_AUTOSTART="1"), api
-
-
-def queue_of_its_own(servers: Servers) -> str:
-    """An empty database of the session's Valkey that nobody else uses."""
-    url = f"{servers.redis_url}?db={1 + next(_databases) % 15}"
-    with redis.Redis.from_url(url) as queue:
-        queue.flushdb()
-    return url
 
 
 @contextmanager
