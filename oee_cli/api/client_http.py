@@ -19,10 +19,11 @@ from oee_cli.api.client_lost_answers import may_be_done, may_be_placed, not_plac
 from oee_cli.api.client_processes import explain_frozen
 from oee_cli.api.client_recent_orders import Recent
 from oee_cli.api.client_response_problems import Response, check_response
+from oee_cli.api.client_sendable import check_text
 from oee_cli.api.client_transport import UnixTransport, httpx
-from oee_cli.cli_errors import CliError, ConnectionLost, OutcomeUnknown, Unreachable, UsageFault
+from oee_cli.cli_errors import CliError, ConnectionLost, OutcomeUnknown, Unreachable
 from oee_cli.network_badge import badge
-from oee_cli.output import Output, clean
+from oee_cli.output import Output
 from oee_cli.settings.settings_load import Settings, load_settings
 from oee_daemon.contract.protocol import (
     DRY_RUN_HEADER,
@@ -99,6 +100,13 @@ class Client:
             headers["Authorization"] = f"Bearer {self.settings.token}"
         return headers
 
+    @cached_property
+    def protection(self) -> dict[str, str]:
+        """What requests carry beside that place or change orders. Raises `UsageFault`, and sends nothing."""
+        from oee_cli.settings.settings_protection import protection_header
+
+        return protection_header()
+
     def close(self) -> None:
         self.recent.save()
         self._disconnect()
@@ -170,7 +178,7 @@ class Client:
             try:
                 left = deadline - time.monotonic()
                 limit = max(1.0, min(_ANSWER_LIMIT, left))
-                headers = {KEY_HEADER: key}
+                headers = {KEY_HEADER: key} | self.protection
                 answer = self.exchange("POST", path, json=body, headers=headers, timeout=limit)
                 if answer.status < 500:
                     return check_response(answer).body, answer.status == 200
@@ -205,7 +213,7 @@ class Client:
 
     def dry_run(self, body: dict[str, Any], key: str | None = None) -> dict[str, Any]:
         """Asks the daemon for every check of the real path and for the quotes; places nothing."""
-        headers = {DRY_RUN_HEADER: "1"} | ({} if key is None else {KEY_HEADER: key})
+        headers = self.protection | {DRY_RUN_HEADER: "1"} | ({} if key is None else {KEY_HEADER: key})
         answer: dict[str, Any] = self.read("POST", "/api/orders/execute", json=body, headers=headers)
         return answer
 
@@ -228,7 +236,7 @@ class Client:
     def exchange(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> Response:
         """One request, one answer, whatever it says. Raises `ConnectionLost` where none came."""
         for name, value in {**kwargs.get("json", {}), **(kwargs.get("params") or {})}.items():
-            _check_text(name, value)
+            check_text(name, value)
         if timeout is None:
             timeout = self._left(_ANSWER_LIMIT)
         try:
@@ -328,21 +336,13 @@ class Client:
 
 
 @contextmanager
-def session(output: Output, *, connections: int = 4) -> Iterator[Client]:
-    """A client whose daemon answers, closed at the end. Raises `Unreachable`, and whatever `load` raises."""
+def session(output: Output, *, connections: int = 4, places: bool = False) -> Iterator[Client]:
+    """A client whose daemon answers, closed at the end. Raises `Unreachable`, and whatever `load` raises.
+    `places`: it places or changes orders, so that what protects money is read before anything is sent."""
     client = Client(load_settings(), output, connections=connections)
     try:
+        _ = places and client.protection
         client.ready()
         yield client
     finally:
         client.close()
-
-
-def _check_text(name: str, value: Any) -> None:
-    """Raises `UsageFault`, naming the field, for text that can't be sent because it is not UTF-8."""
-    try:
-        f"{name}{value}".encode()
-    except UnicodeEncodeError:
-        raise UsageFault(
-            f"{clean(name)} is not UTF-8 text: {clean(str(value)[:40])!r}.", hint="Write plain characters."
-        ) from None

@@ -102,7 +102,7 @@ def submit(batch: Batch, output: Output) -> ExitCode:
             stop_on_failure=batch.stop_on_failure,
             look_ahead=source.size is not None,
         )
-        with session(output, connections=batch.max_inflight) as client:
+        with session(output, connections=batch.max_inflight, places=True) as client:
             return _Run(batch, output, source, name).all(client, options, defaults)
 
 

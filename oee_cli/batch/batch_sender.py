@@ -33,6 +33,8 @@ _PAUSE = 0.2
 _LAST_WORD = 0.1
 #: What the next row would meet as well.
 _POINTLESS = (Unreachable, Forbidden, OutcomeUnknown)
+#: Refusals that it would meet, too: they are of the daemon and of where this runs, and of no order.
+_OF_ALL = ("other_network", "setting_not_in_force")
 #: What no patience mends.
 _FOR_GOOD = ("protocol_mismatch", Stopped.code, HomeLost.code, "other_database", "tls", "other_home")
 _KEY_CONFLICT = "idempotency_key_reused"
@@ -223,7 +225,7 @@ class BatchSender:
             try:
                 result = self._check(row) if self.options.dry_run else self._place(row)
             except CliError as e:
-                if isinstance(e, _POINTLESS):
+                if isinstance(e, _POINTLESS) or e.code in _OF_ALL:
                     self._break(e)
                 if row.identity is not None and e.code == _KEY_CONFLICT:
                     e.hint = _OTHER_OPTIONS

@@ -208,7 +208,7 @@ def _report_change(setting: Setting, before: Value, written: bool, output: Outpu
     now = setting_value(setting, os.environ, stored_settings())
     in_file = setting_value(setting, {}, stored_settings())
     overridden = setting.variable if now.origin == ENVIRONMENT else None
-    restart = _needs_restart(setting, before, now) if written else None
+    restart = _needs_restart(setting, before, now)
     if output.json:
         output.emit(
             setting_as_dict(now)
@@ -228,10 +228,10 @@ def _report_change(setting: Setting, before: Value, written: bool, output: Outpu
 
 
 def _needs_restart(setting: Setting, before: Value, now: Value) -> str | None:
-    """The command that makes a running daemon read it; `None` where none runs or nothing changed for it."""
+    """The command that makes a running daemon read it; `None` where none runs or it has it already."""
     from oee_cli.api.client_launcher import Launcher
 
-    if setting.reader == "command" or now.text == before.text:
+    if setting.reader == "command" or (now.text == before.text and not _differing_in_daemon([now])):
         return None
     home = before if setting.name == "home" else setting_value(BY_NAME["home"], os.environ, stored_settings())
     try:

@@ -158,12 +158,12 @@ def _has_outside_database(settings: Settings) -> bool:
 
 
 def resume_engine(yes: bool, output: Output) -> ExitCode:
-    with session(output) as client:
+    with session(output, places=True) as client:
         halt = client.get("/api/halt")["halt"]
         if halt is not None and not yes and not _confirmed(halt, output):
             output.sentence("✗", "It stays halted.")
             return ExitCode.STOPPED
-        done = client.read("POST", "/api/resume")
+        done = client.read("POST", "/api/resume", headers=client.protection)
     output.answer(done, "✓ resumed" if done["ended"] or halt else "it was not halted")
     return ExitCode.DONE
 

@@ -26,10 +26,11 @@ class NotFlat(Exception):
 
 
 def changed_text(text: str, name: str, value: str | None) -> str:
-    """`text` with the setting `name` being `value`, or gone. Raises `NotFlat`, `TOMLKitError`."""
+    """`text` with the setting `name` being `value`, or gone. Raises `NotFlat`, for what stands in a table
+    (`table.name`) too, and `TOMLKitError`."""
     document = tomlkit.parse(text)
     ours = [key for key in document if file_name(key) == name]
-    if any(isinstance(document[key], dict | list) for key in ours):
+    if "." in name or any(isinstance(document[key], dict | list) for key in ours):
         raise NotFlat
     if value is not None:
         # Of several spellings the last one counts: it is kept.

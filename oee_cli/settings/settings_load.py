@@ -8,7 +8,7 @@ environment.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,7 +168,16 @@ def stored_settings(config: Path | None = None) -> dict[str, str]:
             hint="Correct it by hand. What else is wrong: oee doctor",
             code="bad_setting",
         ) from None
-    return {file_name(key): str(value) for key, value in table.items()}
+    return dict(_flatten(table))
+
+
+def _flatten(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """What stands in a table of the file sets nothing: it is told by the table's name and its own."""
+    for key, value in table.items():
+        name = above + file_name(key)
+        yield name, str(value)
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{name}.")
 
 
 def _config_exists(path: Path) -> bool:

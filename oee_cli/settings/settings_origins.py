@@ -76,10 +76,11 @@ def unknown_settings(
     """What is set in vain: how it is spelled, where, and what was probably meant."""
     variables = {setting.variable for setting in SETTINGS} | set(ENVIRONMENT_ONLY)
     for name in sorted(environ):
-        if name.startswith("OEE_") and name not in variables and environ[name]:
+        if name.upper().startswith("OEE_") and name not in variables and environ[name]:
             meant = near(name)
             yield name, "the environment", meant and BY_NAME[meant].variable
     for key in kept:
         if key not in BY_NAME:
             only = f"OEE_{plain(key).upper()}"
-            yield key, "config.toml", f"the variable {only}" if only in ENVIRONMENT_ONLY else near(key)
+            meant = near(key.rpartition(".")[2])
+            yield key, "config.toml", f"the variable {only}" if only in ENVIRONMENT_ONLY else meant

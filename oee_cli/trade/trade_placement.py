@@ -29,7 +29,7 @@ def place_order(request: TradeRequest, options: PlaceOptions) -> ExitCode:
             hint="Leave one out; later: oee watch ID --json",
         )
     key = read_key(options.key)
-    with session(output) as client:
+    with session(output, places=True) as client:
         try:
             if options.dry_run:
                 return dry_run_order(client, output, body, key)

@@ -46,11 +46,12 @@ def edit_order(identifier: str, request: EditRequest, output: Output) -> ExitCod
             hint=f"For example: oee edit {identifier} --at 138",
             code="missing_field",
         )
-    with session(output) as client:
+    with session(output, places=True) as client:
         order = find_order(client, identifier)
         body = changes | _fix_prices(client, order, request, changes)
         try:
-            edited: Order = client.read("PATCH", f"/api/orders/{order['orderId']}", json=body)
+            path = f"/api/orders/{order['orderId']}"
+            edited: Order = client.read("PATCH", path, json=body, headers=client.protection)
         except UsageFault as e:
             explain_refusal(e, f"oee cancel {short_id(order)}, and oee {order['side']} trades at once")
             raise

@@ -46,7 +46,7 @@ def place_or_stop(
         raise UsageFault(
             f"--idempotency-key has to have at most {GROUP_KEY_LENGTH} characters here.", code="invalid_key"
         )
-    with session(output) as client:
+    with session(output, places=True) as client:
         if options.dry_run:
             return _dry_run(client, output, legs)
         known = None if key is None else _find_placed(client, key, legs)

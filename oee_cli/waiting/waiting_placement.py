@@ -49,7 +49,7 @@ def place_typed(typed: TypedCondition, side: str, options: WaitOptions) -> ExitC
         raise UsageFault("--events says nothing without --wait.", hint="Add --wait, or leave it out.")
     timeout = None if options.timeout is None else read_duration(options.timeout, "--timeout")
     key = read_key(options.key)
-    with session(output) as client:
+    with session(output, places=True) as client:
         known = None if key is None or options.dry_run else _find_placed(client, key, typed)
         if known is not None:
             output.note(f"placed before with this key: order {known['orderId']}")

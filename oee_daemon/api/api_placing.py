@@ -10,7 +10,7 @@ from fastapi import Request
 
 from oee_daemon.api import request_wire
 from oee_daemon.api.api_state import State, state_of
-from oee_daemon.contract.protocol import KEY_HEADER, KEY_LENGTH, NETWORK_HEADER
+from oee_daemon.contract.protocol import KEY_HEADER, KEY_LENGTH
 from oee_daemon.errors import Conflict, InvalidInput
 from oee_daemon.orders.terms import Terms
 from oee_daemon.store.creating_sql import Armed
@@ -23,17 +23,6 @@ def read_header(request: Request, name: str) -> str | None:
     if len(found) > 1:
         raise InvalidInput(f"{name} stands twice.", field=name)
     return found[0] if found else None
-
-
-def check_network(meant: str | None, ours: str) -> None:
-    """Raises `Conflict`: an order that was meant for play money is not traded for any other."""
-    if meant is not None and meant != ours:
-        raise Conflict(
-            f"The order is meant for the network {meant[:40]!r}, and this daemon trades on {ours}.",
-            code="other_network",
-            field=NETWORK_HEADER,
-            hint=f"To trade there: oee daemon restart. To trade here: OEE_NETWORK={ours}",
-        )
 
 
 def check_key(text: str | None) -> str | None:

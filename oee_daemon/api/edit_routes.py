@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from oee_daemon.api import api_answer_schema, order_wire, request_wire
 from oee_daemon.api.api_document import answers, known_query, reads
 from oee_daemon.api.api_problems import problem
+from oee_daemon.api.api_protection import MEANT, check_meant
 from oee_daemon.api.api_state import state_of
 from oee_daemon.api.feed_wire import orders_json
 from oee_daemon.errors import Conflict, Halted, OverLimit
@@ -43,11 +44,12 @@ class OrderEdit(api_answer_schema.Shape):
 @router.patch(
     "/orders/{order_id}",
     responses=answers(api_answer_schema.Order, 400, 404, 409, 413),
-    openapi_extra=reads(OrderEdit, {}),
+    openapi_extra=reads(OrderEdit, MEANT),
 )
 async def edit(request: Request, order_id: str) -> JSONResponse:
     """Changes what an order waits for, in one step or not at all; 409 `order_pending` where it has fired."""
     state = state_of(request)
+    await check_meant(request)
     body = request_wire.read_json(await request.body())
     expected = request_wire.read_expected(body)
     found = await asyncio.to_thread(state.history.resolve, order_id)

@@ -12,11 +12,12 @@ from starlette.responses import JSONResponse
 from oee_daemon.api import order_wire, request_wire
 from oee_daemon.api.api_answer_schema import Order, OrderId, OrderIn, Shape
 from oee_daemon.api.api_document import answers, known_query, reads
-from oee_daemon.api.api_placing import arm_new, check_key, check_network, learn, read_header
+from oee_daemon.api.api_placing import arm_new, check_key, learn, read_header
 from oee_daemon.api.api_problems import as_problem, problem
+from oee_daemon.api.api_protection import MEANT, check_meant
 from oee_daemon.api.api_state import State, state_of
 from oee_daemon.api.feed_wire import armed_json, orders_json
-from oee_daemon.contract.protocol import GROUP_KEY_LENGTH, GROUP_SIZE, KEY_HEADER, NETWORK_HEADER
+from oee_daemon.contract.protocol import GROUP_KEY_LENGTH, GROUP_SIZE, KEY_HEADER
 from oee_daemon.engine.group_intake import Group, RowRefused
 from oee_daemon.errors import InvalidInput, Refused
 from oee_daemon.orders.terms import Terms
@@ -45,18 +46,16 @@ class GroupPlaced(Shape):
     "/orders/group",
     status_code=202,
     responses=answers(GroupPlaced, 409, 413, status=202, also={200: GroupPlaced}),
-    openapi_extra=reads(
-        GroupIn, {"idempotency-key": _KEY_RULE, "oee-network": "the network that it is meant for"}
-    ),
+    openapi_extra=reads(GroupIn, {"idempotency-key": _KEY_RULE} | MEANT),
 )
 async def place_group(request: Request) -> JSONResponse:
     """Places a group. Answers 202 once it is durable, 200 where the key is known. What is refused names the
     order by its number, from 0: `orders[1].targetPrice`."""
     state = state_of(request)
-    check_network(read_header(request, NETWORK_HEADER), state.network.name)
     key = check_key(read_header(request, KEY_HEADER))
     if key is not None and len(key) > GROUP_KEY_LENGTH:
         raise InvalidInput(f"{KEY_HEADER} has to have {_KEY_RULE}.", code="invalid_key", field=KEY_HEADER)
+    await check_meant(request, lambda: state.groups.is_known(key))
     bodies = _read_group(request_wire.read_json(await request.body()))
     if state.draining.is_set():
         return problem(503, "stopping", "The daemon is stopping; nothing was stored.", retryable=True)

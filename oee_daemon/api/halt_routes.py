@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from oee_daemon.api import api_answer_schema, order_wire
 from oee_daemon.api.api_document import answers, known_query
+from oee_daemon.api.api_protection import check_meant
 from oee_daemon.api.api_state import state_of
 from oee_daemon.contract.halt_mark import MOST_TEXT
 from oee_daemon.engine.halting import Halting
@@ -97,5 +98,6 @@ async def halt(request: Request, asked: HaltIn) -> JSONResponse:
 @router.post("/resume", responses=answers(Resumed))
 async def resume(request: Request) -> JSONResponse:
     """Ends the halt, if there is one: what is due goes on, and nothing is made up for."""
+    await check_meant(request)
     ended = await run_in_threadpool(_halting(request).resume)
     return JSONResponse({"halt": None, "ended": order_wire.halt_json(ended)})

@@ -16,8 +16,9 @@ from starlette.responses import JSONResponse, Response
 
 from oee_daemon.api import api_answer_schema, order_wire, request_wire
 from oee_daemon.api.api_document import answers, known_query, reads
-from oee_daemon.api.api_placing import KEY_RULE, check_key, check_network, learn, read_header
+from oee_daemon.api.api_placing import KEY_RULE, check_key, learn, read_header
 from oee_daemon.api.api_problems import problem
+from oee_daemon.api.api_protection import MEANT, check_meant
 from oee_daemon.api.api_state import State, state_of
 from oee_daemon.api.feed_wire import armed_json, last_checks, orders_json, story_json
 from oee_daemon.api.quote_wire import limits_json, quotes_json
@@ -26,7 +27,6 @@ from oee_daemon.contract.protocol import (
     DRY_RUN_HEADER,
     KEY_HEADER,
     MAX_PAGE,
-    NETWORK_HEADER,
     PAGE,
 )
 from oee_daemon.contract.status import Status
@@ -48,20 +48,18 @@ EXECUTE = "/api/orders/execute"
 async def execute(request: Request) -> Response:
     """Places an order. Answers 202 once it is durable, 200 where the key is known."""
     request_wire.check_query([name for name, _ in request.query_params.multi_items()], ())
-    key, dry_run = read_header(request, KEY_HEADER), read_header(request, DRY_RUN_HEADER)
-    check_network(read_header(request, NETWORK_HEADER), state_of(request).network.name)
-    tokens = state_of(request).network.tokens
+    state = state_of(request)
+    key, dry_run = check_key(read_header(request, KEY_HEADER)), read_header(request, DRY_RUN_HEADER)
+    await check_meant(request, lambda: state.intake.is_known(key))
     body = request_wire.read_json(await request.body())
     await learn(request, body)
-    terms = request_wire.read_order(body, tokens)
-    key = check_key(key)
+    terms = request_wire.read_order(body, state.network.tokens)
     if dry_run is not None:
         if dry_run != "1":
             raise InvalidInput(
                 f"{DRY_RUN_HEADER} has to be 1.", field=DRY_RUN_HEADER, hint="Or leave it out."
             )
         return await _dry_run(request, terms, key)
-    state = state_of(request)
     if state.draining.is_set():
         return problem(503, "stopping", "The daemon is stopping; nothing was stored.", retryable=True)
     objection = await state.checks.courtesy(terms)
@@ -70,7 +68,7 @@ async def execute(request: Request) -> Response:
         raise Conflict(objection.message, code=objection.code, hint=objection.hint)
     armed = await _armed(state, terms, key)
     order, created = await state.intake.accept(terms, key, armed)
-    told = order_wire.order_json(order, tokens)
+    told = order_wire.order_json(order, state.network.tokens)
     if created and armed is not None:
         told["market"] = armed_json(armed, order)
     headers = {"Location": f"/api/orders/{order.id}"}
@@ -111,8 +109,8 @@ documented.add_api_route(
         {
             "idempotency-key": KEY_RULE,
             "oee-dry-run": "`1`: checks and quotes, stores nothing",
-            "oee-network": "the network it is meant for: another one refuses it",
-        },
+        }
+        | MEANT,
     ),
 )
 

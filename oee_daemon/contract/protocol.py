@@ -19,6 +19,9 @@ HOME_HEADER = "OEE-Home"
 DRY_RUN_HEADER = "OEE-Dry-Run"
 #: With every answer: the network that the daemon trades on. With an order: the one that it is meant for.
 NETWORK_HEADER = "OEE-Network"
+#: With what places or changes orders: what was set where it comes from and protects money, as a form is
+#: encoded. Another daemon than one that keeps to all of it refuses.
+SETTINGS_HEADER = "OEE-Settings"
 KEY_HEADER = "Idempotency-Key"
 
 #: Orders or fills on a page: where none is asked for, and the most.

@@ -342,9 +342,9 @@ def file_name(key: str) -> str:
     return key.lower().removeprefix("oee_")
 
 
-def near(name: str) -> str | None:
-    """The setting that was probably meant."""
+def near(name: str, likeness: float = 0.6) -> str | None:
+    """The setting that was probably meant: at least so like, from 0 to 1."""
     import difflib
 
-    found = difflib.get_close_matches(plain(name), BY_NAME, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(plain(name), BY_NAME, n=1, cutoff=likeness)
     return found[0] if found else None

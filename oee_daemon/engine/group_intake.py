@@ -82,6 +82,13 @@ class GroupIntake:
 
         return await asyncio.to_thread(found)
 
+    def is_known(self, key: str | None) -> bool:
+        """Whether a group was placed with the key."""
+        if key is None:
+            return False
+        with self._db.connect() as conn:
+            return group_placing_sql.find_group(conn, key) is not None
+
     async def accept(self, asked: Sequence[tuple[Terms, Armed]], key: str | None) -> Group:
         """Stores them as a new group; or the group of that key, as it is now.
 

@@ -100,7 +100,7 @@ def test_settings_that_the_running_daemon_does_not_have(cli: Cli, tmp_path: Path
     assert (code, found["not_yet"]["status"], found["not_yet"]["remedy"]) == (0, "info", "oee daemon restart")
     assert "max_attempts is 9, but the daemon was started with 3" in found["not_yet"]["message"]
     again = cli.run("config", "set", "max_attempts", "9", **private)
-    assert "as it was" in again.stdout and again.stderr == ""
+    assert "as it was" in again.stdout and "oee daemon restart" in again.stderr
     # What only commands read needs no restart.
     assert cli.run("config", "set", "no_autostart", "1", **private).stderr.count("restart") == 0
 

@@ -132,6 +132,18 @@ def test_what_is_no_setting_can_be_taken_out_of_the_file(oee: Run, config: Path)
     assert oee("config", "unset", "prot").code == 2
 
 
+def test_what_stands_in_a_table_is_told_and_left_to_its_author(oee: Run, config: Path) -> None:
+    config.parent.mkdir(parents=True)
+    config.write_text("[of.all]\nmax_order = 5\n")
+    shown = " ".join(oee("config", "show").err.split())
+    assert "of.all.max_order (from config.toml) is no setting" in shown and "Did you mean max_order?" in shown
+    for name in ("of.all.max_order", "of"):
+        gone = oee("config", "unset", name)
+        assert gone.code == 2 and "by hand" in gone.err, gone.err
+    placed = oee("buy", "SOL", "USDC", "1")
+    assert placed.code == 2 and "of.all.max_order" in placed.err
+
+
 def test_a_secret_is_taken_from_standard_input(
     oee: Run, config: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -80,12 +80,21 @@ def test_a_name_in_any_spelling_and_the_nearest_to_one_that_is_none() -> None:
 
 def test_what_is_set_in_vain_is_told_with_what_was_meant() -> None:
     environ = {"OEE_PORT": "1", "OEE_PROT": "1", "OEE_DEBUG": "1", "OEE_EMPTY": "", "PORT": "1"}
-    kept = {"home": "/x", "wroker_threads": "3", "debug": "1", "colour": "red"}
+    environ |= {"oee_network": "paper"}
+    kept = {
+        "home": "/x",
+        "wroker_threads": "3",
+        "debug": "1",
+        "colour": "red",
+        "of_all.limits.max_order": "5",
+    }
     assert list(unknown_settings(environ, kept)) == [
         ("OEE_PROT", "the environment", "OEE_PORT"),
+        ("oee_network", "the environment", "OEE_NETWORK"),
         ("wroker_threads", "config.toml", "worker_threads"),
         ("debug", "config.toml", "the variable OEE_DEBUG"),
         ("colour", "config.toml", None),
+        ("of_all.limits.max_order", "config.toml", "max_order"),
     ]
 
 
