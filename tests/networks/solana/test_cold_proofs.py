@@ -79,3 +79,28 @@ def test_only_who_kept_all_history_can_tell(
 
     with held(tmp_path) as net:
         asyncio.run(run(net))
+
+
+@pytest.mark.parametrize("lands", [True, False])
+@pytest.mark.parametrize("members", ["main,other", "other,main", "main,other,other", "other,main,main"])
+def test_a_balancer_that_is_asked_one_by_one_proves_no_absence_of_long_ago(
+    tmp_path: Path, members: str, lands: bool
+) -> None:
+    """One node keeps all and another one forgets silently: by the one's memory and the other's silence a swap
+    that had landed while the engine was down was signed again."""
+
+    async def run(net: Localnet) -> None:
+        net.fund()
+        net.order("nodes", name="other", history="pruned")
+        net.order("nodes", name="lb", batches=0, members=members)
+        swap = await signed(net, anchor_told=True)
+        if lands:
+            await chain_of(net, "").submit(swap, 1.0)
+        net.blocks(LONG)
+        told = await outcome(net, swap, "lb")
+        assert isinstance(told, Landed | Unknown if lands else Unknown), told
+        told = await outcome(net, swap, "lb", "")
+        assert isinstance(told, Landed if lands else Lapsed), told
+
+    with held(tmp_path) as net:
+        asyncio.run(run(net))
