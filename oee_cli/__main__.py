@@ -6,12 +6,32 @@ user ever sees a traceback, unless `OEE_DEBUG=1` asks for it.
 
 from __future__ import annotations
 
+# Built into Python, unlike `signal`, which a file of that name in the working folder would stand for, and
+# which takes longer to import than what `--version` needs.
+import _signal  # type: ignore[import-not-found]
 import errno
 import gc
 import os
 import sys
 
-from oee_cli.search_path import import_only_ours
+
+def _leave(_number: int, _frame: object) -> None:
+    """While nothing is under way: an exception in the middle of an import may be said to be another one, or
+    be shown where nobody can catch it."""
+    os._exit(130)
+
+
+def _interrupted(ours: object, by: object) -> None:
+    """Ctrl-C from now on is `by`, where it is `ours`: whoever has it ignored has it ignored."""
+    if _signal.getsignal(_signal.SIGINT) is ours:
+        _signal.signal(_signal.SIGINT, by)
+
+
+if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "oee":  # noqa: PTH119  # before pathlib
+    # Before anything else is imported, which is most of a short command's time.
+    _interrupted(_signal.default_int_handler, _leave)
+
+from oee_cli.search_path import import_only_ours  # noqa: E402
 
 # `typing` itself would be a third of what `--version` costs.
 TYPE_CHECKING = False
@@ -29,6 +49,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def main() -> None:
     """The console script."""
+    _interrupted(_signal.default_int_handler, _leave)
     import_only_ours()
     _read_zone()
     gc.set_threshold(_GARBAGE_AFTER)
@@ -37,23 +58,31 @@ def main() -> None:
             # Started with that stream closed: what would go there goes nowhere.
             setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  # to the end
     try:
-        code = _answer_without_typer(sys.argv[1:])
-        if code is None:
-            code = _run_guarded(sys.argv[1:])
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        _drop_stdout()
-        code = 141
+        code = _end(sys.argv[1:])
+        _interrupted(_signal.default_int_handler, _leave)
     except KeyboardInterrupt:
         code = 130
-    except OSError as e:
-        code = 141 if _is_hung_up(e) else _report_full_disk(e)
     if os.environ.get("OEE_DEBUG") == "1" and code not in (130, 143):
         sys.exit(code)
     # At once: all was closed and flushed above, threads of a stream are not waited for, and taking hundreds
     # of modules apart costs a short command another 10 %.
     os._exit(code)
+
+
+def _end(arguments: list[str]) -> int:
+    """The code that the command ends with, once what it said is written."""
+    try:
+        code = _answer_without_typer(arguments)
+        if code is None:
+            code = _run_guarded(arguments)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return code
+    except BrokenPipeError:
+        _drop_stdout()
+        return 141
+    except OSError as e:
+        return 141 if _is_hung_up(e) else _report_full_disk(e)
 
 
 def _is_hung_up(error: OSError) -> bool:
@@ -115,6 +144,8 @@ def _run_guarded(arguments: list[str]) -> int:
         if "can't start new thread" in str(e):
             _make_output(arguments).fail(no_threads())
             return ExitCode.FAULT
+        if _came_of_interrupt(e):
+            return ExitCode.INTERRUPTED
         outside = isinstance(e, OSError) and (e.errno in _FULL or _is_hung_up(e))
         if outside or os.environ.get("OEE_DEBUG") == "1":
             raise
@@ -123,6 +154,13 @@ def _run_guarded(arguments: list[str]) -> int:
         )
         _make_output(arguments).fail(fault)
         return ExitCode.FAULT
+
+
+def _came_of_interrupt(e: BaseException | None) -> bool:
+    """Ctrl-C in the middle of an import, as of an `enum`, is another exception by the time it arrives."""
+    while e is not None and not isinstance(e, KeyboardInterrupt):
+        e = e.__cause__ or e.__context__
+    return e is not None
 
 
 def _run(arguments: list[str]) -> int:
@@ -138,6 +176,8 @@ def _run(arguments: list[str]) -> int:
     try:
         # Not `command()`: it would turn a closed pipe into exit 1 and print errors its own way.
         with command.make_context("oee", list(arguments)) as context:
+            # From here on there may be something to put away, or to say.
+            _interrupted(_leave, _signal.default_int_handler)
             code = command.invoke(context)
     except typer.Exit as e:
         return e.exit_code
