@@ -103,7 +103,10 @@ class SpendingLimits:
                 )
         daily = None if stop else self.max_daily
         reserved = None if self.max_daily is None else usd
-        fixed_by = None if terms.bound == said else BY_LIMITS
+        # What somebody set as the worst of a market order would allow any slippage as far as that.
+        market = terms.type is OrderType.MARKET
+        ours = terms.bound != said or (market and most is not None and said is not None)
+        fixed_by = BY_LIMITS if ours else None
         return terms, Reserving(reserved, units, daily, None if stop else self._settings.max_open, fixed_by)
 
     async def check(self, terms: Terms, *, waits: bool) -> None:

@@ -17,8 +17,8 @@ from oee_daemon.contract.status import Status
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import decimal_text
 
-#: In `fixed_by`: the bound is what the limits for all orders reserve, by a quote at acceptance. Each attempt
-#: keeps its own quote's, within it.
+#: In `fixed_by`: the bound is what the limits for all orders reserve, by a quote at acceptance, or came with
+#: the order while they limit its slippage. Each attempt keeps its own quote's, within it.
 BY_LIMITS = "limits"
 _TWELVE = Context(prec=12, rounding=ROUND_HALF_EVEN)
 

@@ -103,8 +103,6 @@ _PENDING = {
     "values": "'pending', statement_timestamp() + make_interval(secs => valid_for_s)",
     "data": "'{}' FROM new",
 }
-#: A bound that the limits made says so.
-_FIXED = {name: f"{_PENDING[name]}, fixed_by" for name in ("columns", "values")}
 # Before its launch time an order for a price waits for the time alone, and trails nothing.
 _ARMED = {
     "more": ", jsonb_to_recordset($1) AS (data jsonb)",
@@ -115,6 +113,10 @@ _ARMED = {
             CASE WHEN launch_at > statement_timestamp() THEN NULL ELSE arm_price END""",
     "data": "data FROM new JOIN asked USING (id)",
 }
+#: What the limits decide of a bound is said with it.
+_FIXED, _ARMED_FIXED = (
+    {name: f"{stored[name]}, fixed_by" for name in ("columns", "values")} for stored in (_PENDING, _ARMED)
+)
 _SAID_CREATE = (
     "-- create: pending orders with their event 1, unless their key is known, or comes twice, or under a halt"
 )
@@ -133,7 +135,7 @@ class _Limited:
         first=_BOTH_LOCKS,
     )
     place = Batch(
-        _SAID_PLACE.replace("place", "place_limited", 1) + _CREATING % (_ARMED | _LIMITED),
+        _SAID_PLACE.replace("place", "place_limited", 1) + _CREATING % (_ARMED | _LIMITED | _ARMED_FIXED),
         first=_BOTH_LOCKS,
     )
 

@@ -48,7 +48,7 @@ _EDIT = f"""
     -- edit: other terms for an order while it waits, and what it is compared with from now on
     WITH moved AS (
         UPDATE orders SET {", ".join(f"{name} = %({name})s" for name in EDITED)},
-            expires_at = %(good_until)s, look_at = NULL,
+            expires_at = %(good_until)s, look_at = NULL, fixed_by = coalesce(%(fixed_by)s::text, fixed_by),
             peak = CASE WHEN {_LATER} THEN NULL WHEN %(trails_on)s THEN peak ELSE %(peak)s END,
             arm_rule = CASE WHEN {_LATER} THEN 4 ELSE %(rule)s END,
             arm_price = CASE WHEN {_LATER} THEN NULL WHEN %(trails_on)s THEN coalesce({_TRAILED}, {UNMET})
@@ -108,7 +108,7 @@ def edit(
     values = {name: getattr(terms, name) for name in EDITED}
     values |= {"id": order.id, "seen": order.event_seq, "rule": armed.rule, "price": armed.price}
     values |= {"peak": armed.peak, "trails_on": edited.trails_on, "data": Jsonb({"edited": edited.changes})}
-    values |= place(seen)
+    values |= place(seen) | {"fixed_by": reserving and reserving.fixed_by}
     with transactions(db).begin() as conn:
         # Behind the lock of who halts, as whatever is accepted; see `halt_row`.
         _MAY_STORE.first(conn)

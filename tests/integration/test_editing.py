@@ -14,16 +14,18 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
+from starlette.datastructures import Headers
 
 from oee_daemon.api import edit_routes
 from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
 from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.engine_spending_limits import SpendingLimits
+from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.placing import Placing
 from oee_daemon.errors import Conflict, Halted, InvalidInput, OverLimit, Refused
 from oee_daemon.orders.conditions import Rule
-from oee_daemon.orders.order import Order
+from oee_daemon.orders.order import BY_LIMITS, Order
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
@@ -52,9 +54,7 @@ def edit(bench: Bench, order: Order, expected: int | None = None, **changes: Any
     return now(editor(bench).edit(order.id, lambda _: changes, expected))
 
 
-def test_an_edit_is_not_denied_for_what_is_asked_after_it(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_edit_is_not_denied_for_what_is_asked_after_it(bench: Bench) -> None:
     """The market is told where Postgres tells it; the order is changed either way."""
     order = limit(bench, "0.9")
 
@@ -68,10 +68,10 @@ def test_an_edit_is_not_denied_for_what_is_asked_after_it(
         history=SimpleNamespace(resolve=lambda _: order.id),
         editing=editor(bench),
         waits=SimpleNamespace(markets=lost),
-        network=SimpleNamespace(tokens=BOOK),
+        network=SimpleNamespace(tokens=BOOK, name="simulated"),
     )
-    monkeypatch.setattr(edit_routes, "state_of", lambda _: state)
-    request: Any = SimpleNamespace(body=body)
+    app = SimpleNamespace(state=SimpleNamespace(oee=state))
+    request: Any = SimpleNamespace(app=app, headers=Headers(), body=body)
     told = json.loads(bytes(now(edit_routes.edit(request, str(order.id))).body))
     assert (told["orderId"], told["targetPrice"], told["market"]) == (str(order.id), "80", None)
     assert bench.order(order.id).target_price == 80
@@ -332,3 +332,19 @@ def test_of_two_edits_the_later_one_is_made_of_the_earlier_ones_terms(bench: Ben
 def edit_on_a_thread(bench: Bench, order: Order, **changes: Any) -> None:
     with ThreadPoolExecutor(1) as threads:
         threads.submit(asyncio.run, editor(bench).edit(order.id, lambda _: changes)).result(20)
+
+
+def test_a_limit_of_slippage_binds_what_waits_for_its_time_with_its_own_worst(bench: Bench) -> None:
+    """Whether it was set when the order was placed or is when it is edited."""
+    given = {"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"], "amount": USD, "min_receive": 1}
+    terms = terms_of(given | {"launch_at": datetime.now(UTC) + timedelta(hours=1)})
+    for before, after in ((60, None), (None, 60)):
+        limits = SpendingLimits(
+            replace(Settings(), max_slippage=before), bench.db, bench.network(bench.chain())
+        )
+        intake = Intake(bench.db, bench.line, bench.broker, bench.feed, network="simulated", limits=limits)
+        armed = Armed(rule=Rule.TIME, price=None, data={})
+        order, _ = bench.loop.run(intake.accept(terms, None, armed))
+        found = now(editor(bench, max_slippage=after).edit(order.id, lambda _: {"min_receive": 2}))
+        assert (found.bound, found.fixed_by) == (2, BY_LIMITS)
+        intake.close()

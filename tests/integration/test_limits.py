@@ -205,6 +205,18 @@ def test_an_order_without_a_bound_gets_one_under_a_limit(bench: Bench) -> None:
     assert bench.run_to_end(bench.execution(), order.id).status in (Status.CONFIRMED, Status.FAILED)
 
 
+@pytest.mark.parametrize(("most", "bps"), [(None, 10_000), (60, 50)])
+def test_a_limit_of_slippage_binds_what_came_with_its_own_worst(
+    bench: Bench, most: int | None, bps: int
+) -> None:
+    """A sale for whatever it brings allowed any slippage, and the limit said nothing of it."""
+    order = Limited(bench, max_slippage=most, max_daily=Decimal(10_000)).place(100, min_receive=1)
+    found = bench.run_to_end(bench.execution(), order.id)
+    assert (found.status, found.min_receive) == (Status.CONFIRMED, 1) and found.quote_out is not None
+    limit = int(bench.instruction(order.id, found.attempt)["limit"])
+    assert limit == max(1, -(-found.quote_out * (10_000 - bps) // 10_000))
+
+
 def test_what_is_no_dollar_is_valued_by_a_quote(bench: Bench) -> None:
     sold: dict[str, Any] = {"input_token": TOKENS["SOL"], "output_token": TOKENS["BONK"], "amount": 10**9}
     limited = Limited(bench, max_order=Decimal(100))
