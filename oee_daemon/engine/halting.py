@@ -137,19 +137,23 @@ class Halting:
         `engine_send_gate`.
         """
         until, lost = time.monotonic() + QUIET_S, False
+        # By this machine's clock: Postgres's may jump meanwhile.
+        whole_at = time.monotonic()
         while True:
             with self._db.connect() as conn:
                 # In this order: what was lost in between, the second one tells.
                 found, known_s = halt_row.workers(conn), halt_row.known_s(conn)
             loud = self._loud(found, halt)
-            lost = lost or known_s < FRESH_S
-            if known_s >= FRESH_S and (not loud or time.monotonic() >= until):
+            now = time.monotonic()
+            if known_s < FRESH_S:
+                lost, whole_at = True, max(whole_at, now + FRESH_S - known_s)
+            if now >= whole_at and (not loud or now >= until):
                 return loud, lost and not any(self._is_own(worker) for worker in found)
             time.sleep(LOOK_S)
 
     def _loud(self, found: list[Seen], halt: Halt) -> list[Seen]:
         """Of its own workers one lives at a time."""
-        own = sorted((w for w in found if self._is_own(w)), key=lambda worker: worker.seen_s)
+        own = sorted((w for w in found if self._is_own(w)), key=lambda worker: abs(worker.seen_s))
         others = [worker for worker in found if not self._is_own(worker)]
         return [worker for worker in (*own[:1], *others) if worker.quiet != halt.number]
 

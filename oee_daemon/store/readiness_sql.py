@@ -24,9 +24,18 @@ PATIENCE = timedelta(seconds=8)
 #: The network of a worker that looks for nothing any more.
 NOWHERE = ""
 
+# A clock that jumped makes those who live look long gone, until their next beat: who halts has to wait for
+# it, as where the table was lost. See `halt_row`.
 _BEAT = Statement("""
     -- beat: a worker says that it looks for what is due
-    WITH gone AS (DELETE FROM workers WHERE seen_at < clock_timestamp() - %(kept)s AND owner <> %(owner)s)
+    WITH gone AS (
+        DELETE FROM workers WHERE owner NOT IN (%(owner)s, '')
+            AND NOT seen_at BETWEEN clock_timestamp() - %(kept)s AND clock_timestamp() + %(kept)s
+        RETURNING owner
+    ), unsure AS (
+        UPDATE workers SET quiet = (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+        WHERE owner = '' AND EXISTS (SELECT FROM gone)
+    )
     INSERT INTO workers (owner, network, seen_at) VALUES (%(owner)s, %(network)s, clock_timestamp())
     ON CONFLICT (owner) DO UPDATE SET seen_at = EXCLUDED.seen_at, network = EXCLUDED.network
     RETURNING xmax = 0, (SELECT number FROM halt WHERE one = 1 AND halted)

@@ -250,6 +250,25 @@ def test_a_halt_waits_for_whoever_postgres_has_lost(
     assert clock_s() - begun < 1.0, "once is enough"
 
 
+@pytest.mark.parametrize("jump", ["1 hour", "-1 hour"])
+def test_a_halt_waits_for_whoever_seems_gone_since_the_clock_of_postgres_jumped(
+    bench: Bench, halting: Halting, sql: psycopg.Connection[Any], jump: str
+) -> None:
+    """The first beat after the jump forgets all others, who may send until their own next one."""
+    first, other = bench.recovery(owner="home:1"), bench.recovery(owner="elsewhere")
+    other.beat()
+    sql.execute("UPDATE workers SET seen_at = seen_at - %s::interval WHERE owner <> ''", (jump,))
+    first.beat()
+    with ThreadPoolExecutor(1) as threads:
+        done = threads.submit(halting.halt, None, None)
+        until(lambda: halting.read() is not None, what="the row of the halt")
+        first.beat()
+        with pytest.raises(TimeoutError):
+            done.result(1.0)
+        other.beat()
+        assert (done.result().unanswered, ended) == ([], [])
+
+
 def test_a_worker_that_only_ends_what_it_has_is_asked_too(bench: Bench, halting: Halting) -> None:
     recovery = bench.recovery(owner="leaving")
     recovery.beat()
