@@ -39,7 +39,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.NO_SUCH_ORDER: "no such order",
     ExitCode.UNREACHABLE: "the daemon can't be reached or started, or speaks another version",
     ExitCode.FAILED: "the order failed: nothing was bought",
-    ExitCode.PARTLY_FILLED: "kept for partly filled",
+    ExitCode.PARTLY_FILLED: "reserved, never given: partly filled",
     ExitCode.UNKNOWN: "outcome unknown: it may be on the chain and goes on being resolved,\n"
     "or nobody could be asked how it stands when the wait ended,\n"
     "or the database was restored and can't know (restored_unknown),\n"

@@ -282,7 +282,7 @@ SETTINGS = (
     Setting("no_autostart", None, "1: no command starts the daemon", _flag, "command"),
     Setting("worker_threads", "10", "orders in execution at once, per worker", _whole(1, 200)),
     Setting("max_active", "10", "orders in execution at once, over all workers", _whole(1, 1000)),
-    Setting("urgent_places", "2", "stops and snipers in execution beyond these", _whole(0, 100)),
+    Setting("urgent_places", "2", "more orders at once: stops and snipers alone", _whole(0, 100)),
     Setting("max_attempts", "3", "attempts before an order fails", _whole(1, 100)),
     Setting("keep_days", None, "days an order is kept after its end; unset: for ever", _whole(1, 36_500)),
     Setting("network", "simulated", "where orders are traded", _one_of(*NETWORKS)),
