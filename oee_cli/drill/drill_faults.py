@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,25 +84,20 @@ def failpoints(count: int, seed: int) -> str:
     )
 
 
+@dataclass(eq=False)
 class FaultInjector:
     """Strikes the drill's processes. `pids` tells the processes by name, as far as they are known; `watch`:
     what goes wrong with prices, where any are watched; `hands`: what a user does."""
 
-    def __init__(
-        self,
-        stage: Stage,
-        seed: int,
-        pids: Callable[[], dict[str, int]],
-        crew: Crew,
-        watch: WatchFaults | None = None,
-        hands: Hands | None = None,
-    ) -> None:
-        self._stage = stage
-        self._draw = random.Random(f"{seed} details")  # noqa: S311
-        self._pids = pids
-        self._crew = crew
-        self._watch = watch
-        self._hands = hands
+    stage: Stage
+    seed: int
+    pids: Callable[[], dict[str, int]]
+    crew: Crew
+    watch: WatchFaults | None = None
+    hands: Hands | None = None
+
+    def __post_init__(self) -> None:
+        self._draw = random.Random(f"{self.seed} details")  # noqa: S311
         self._drawn_s = 0.0
         #: When parts of the engine were gone or frozen, in ms since the epoch.
         self.away: list[tuple[float, float]] = []
@@ -109,12 +105,12 @@ class FaultInjector:
     def strike(self, fault: str) -> bool:
         """Injects one fault. Returns False where what it is meant for is not there right now."""
         begun_ms, self._drawn_s = time.time() * 1000, 0.0
-        if self._watch is not None and self._watch.knows(fault):
-            return self._watch.strike(fault, self._draw, self._later)
-        if self._hands is not None and fault in HAND_WEIGHTS:
-            return self._hands.halt(self._draw) if fault == "halted" else self._hands.sweep(self._draw)
+        if self.watch is not None and self.watch.knows(fault):
+            return self.watch.strike(fault, self._draw, self._later)
+        if self.hands is not None and fault in HAND_WEIGHTS:
+            return self.hands.halt(self._draw) if fault == "halted" else self.hands.sweep(self._draw)
         struck = self._strike_part(fault)
-        if struck and (fault not in self._stage.weights or fault in PARTS):
+        if struck and (fault not in self.stage.weights or fault in PARTS):
             self.away.append((begun_ms, time.time() * 1000 + self._drawn_s * 1000 + BACK_MS))
         return struck
 
@@ -124,10 +120,10 @@ class FaultInjector:
         if fault == "postgres read-only":
             return self._make_read_only()
         if fault == "another worker silenced":
-            return self._crew.silence(self._draw)
+            return self.crew.silence(self._draw)
         if fault.endswith(_SIGNALS):
             return self._signal(fault)
-        return self._stage.spoil(fault, self._draw, self._newest() if fault == "swap lapsed" else None)
+        return self.stage.spoil(fault, self._draw, self._newest() if fault == "swap lapsed" else None)
 
     def _signal(self, fault: str) -> bool:
         killed = fault.endswith("killed")
@@ -141,9 +137,9 @@ class FaultInjector:
         return bool(found)
 
     def _targets(self, fault: str) -> Sequence[int]:
-        pids = self._pids() | self._stage.pids()
+        pids = self.pids() | self.stage.pids()
         if fault.startswith("another worker"):
-            return self._crew.any_worker(self._draw)
+            return self.crew.any_worker(self._draw)
         if fault.startswith("leader"):
             return self._leader()
         if fault in ("postgres wholly killed", "postgres frozen"):
@@ -158,13 +154,13 @@ class FaultInjector:
 
     def _leader(self) -> Sequence[int]:
         """The process of the worker that watches the prices, by the name under which it leads."""
-        rows = self._crew.ask("SELECT owner FROM watch WHERE lease_until > clock_timestamp()")
+        rows = self.crew.ask("SELECT owner FROM watch WHERE lease_until > clock_timestamp()")
         return [int(owner.split(":")[-2]) for (owner,) in rows]
 
     def _backends(self, which: str) -> list[int]:
         """Process ids that Postgres tells of itself; none where it does not answer."""
         asked = f"SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND {which} ORDER BY pid"  # noqa: S608
-        return [int(pid) for (pid,) in self._crew.ask(asked)]
+        return [int(pid) for (pid,) in self.crew.ask(asked)]
 
     def _make_read_only(self) -> bool:
         import psycopg
@@ -177,7 +173,7 @@ class FaultInjector:
         return True
 
     def _set_read_only(self, on: bool) -> None:
-        with self._crew.database() as db:
+        with self.crew.database() as db:
             db.execute("SET default_transaction_read_only = off")
             db.execute(f"ALTER SYSTEM SET default_transaction_read_only = {'on' if on else 'off'}")
             db.execute("SELECT pg_reload_conf()")
@@ -205,13 +201,13 @@ class FaultInjector:
     def _queue(self) -> Iterator[Any]:
         import redis
 
-        with redis.Redis(unix_socket_path=str(self._crew.queue_socket), socket_timeout=1) as client:
+        with redis.Redis(unix_socket_path=str(self.crew.queue_socket), socket_timeout=1) as client:
             yield client
 
     def _newest(self) -> int | None:
         """The number of the newest order; none where Postgres does not answer. Numbers are Postgres's: after
         a crash it leaves some out."""
-        rows = self._crew.ask("SELECT last_value FROM order_numbers")
+        rows = self.crew.ask("SELECT last_value FROM order_numbers")
         return int(rows[0][0]) if rows else None
 
     def _later(self, between_s: tuple[float, float], what: Callable[[], object]) -> None:

@@ -65,6 +65,7 @@ def open_state(
     desk = TokenDesk(db, network)
     desk.load()
     limits, waits = SpendingLimits(settings, db, network), WaitingOrders(db)
+    limited = limits if limits.any else None
     intake = Intake(
         db,
         line,
@@ -73,10 +74,10 @@ def open_state(
         network=network.name,
         identity=around.identity,
         lock=around.lock,
-        limits=limits,
+        limits=limited,
         home=settings.home,
     )
-    placing, editing, groups = _open_waiting(settings, db, feed, network, around, limits, intake)
+    placing, editing, groups = _open_waiting(settings, db, feed, network, around, limited, intake)
     return State(
         settings=settings,
         around=around,
@@ -106,7 +107,7 @@ def _open_waiting(
     feed: Feed,
     network: Network,
     around: Surroundings,
-    limits: SpendingLimits,
+    limits: SpendingLimits | None,
     intake: Intake,
 ) -> tuple[Placing, Editing, GroupIntake]:
     """What accepts and changes orders that wait, beside `intake`."""

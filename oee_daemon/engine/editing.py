@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -45,30 +46,20 @@ Read = Callable[[Order], Mapping[str, Any]]
 _PRICED = ("target_price", "trail_bps", "amount")
 
 
+@dataclass(eq=False)
 class Editing:
     """For the daemon that accepts. `home`: where the mark of a halt would be; `soon` is told of what was
     edited, as `Intake.look_ahead`; see `Intake` for the rest."""
 
-    def __init__(
-        self,
-        db: Engine,
-        feed: Feed,
-        network: Network,
-        placing: Placing,
-        *,
-        identity: Identity | None = None,
-        limits: SpendingLimits | None = None,
-        home: Path | None = None,
-        soon: Callable[[Order], object] = lambda _: None,
-    ) -> None:
-        self._db = db
-        self._feed = feed
-        self._network = network
-        self._placing = placing
-        self._identity = identity
-        self._limits = limits if limits is not None and limits.any else None
-        self._home = home
-        self._soon = soon
+    db: Engine
+    feed: Feed
+    network: Network
+    placing: Placing
+    _: KW_ONLY
+    identity: Identity | None = None
+    limits: SpendingLimits | None = None
+    home: Path | None = None
+    soon: Callable[[Order], object] = lambda _: None
 
     async def edit(self, order_id: UUID, read: Read, expected: int | None = None) -> Order:
         """The order with what `read` says changed. `expected`: its newest event, where the caller names it.
@@ -80,31 +71,31 @@ class Editing:
         while True:
             # Each time: a database that took over in between may show what it has forgotten.
             seen = None
-            if self._identity is not None:
-                seen = await asyncio.to_thread(self._identity.must_be_settled)
+            if self.identity is not None:
+                seen = await asyncio.to_thread(self.identity.must_be_settled)
             order = await asyncio.to_thread(self._find, order_id)
             _must_wait(order, expected)
             changes = read(order)
-            tokens = self._network.tokens
+            tokens = self.network.tokens
             spent, bought = tokens.by_mint(order.input_mint), tokens.by_mint(order.output_mint)
             terms = edited_terms(order, changes, spent, bought)
             said = _differences(order, terms)
             if not said:
                 return order
-            if halt_mark.halts(self._home, self._network.name):
+            if halt_mark.halts(self.home, self.network.name):
                 raise Halted
             trails_on = order.trail_bps is not None and terms.trail_bps is not None and not order.latched
             armed = await self._arm(order, terms, trails_on=trails_on)
             stored = await self._store(order, Edited(terms, armed, said, trails_on), seen)
             if stored is not None:
-                self._soon(stored)
-                self._feed.publish(order_id)
+                self.soon(stored)
+                self.feed.publish(order_id)
                 return stored
             # It moved between the two looks: it is looked at again, and refused where it waits no more.
             await asyncio.to_thread(moved_on, until)
 
     def _find(self, order_id: UUID) -> Order:
-        with self._db.connect() as conn:
+        with self.db.connect() as conn:
             found = order_rows.find(conn, order_id)
         if found is None:
             raise NotFound(f"There is no order {order_id}.")
@@ -117,9 +108,9 @@ class Editing:
             listing = compared.token_address is not None
             rule = rule_of(compared.type, compared.side, listing=listing)
             return Armed(rule=rule, price=compared.target_price, data={})
-        peak = await asyncio.to_thread(editing_sql.peak_of, self._db, order) if trails_on else None
+        peak = await asyncio.to_thread(editing_sql.peak_of, self.db, order) if trails_on else None
         try:
-            armed = await self._placing.armed(compared, peak)
+            armed = await self.placing.armed(compared, peak)
         except InvalidInput as e:
             if order.latched and e.field == "targetPrice":
                 e.field = "limitPrice"
@@ -129,10 +120,10 @@ class Editing:
 
     async def _store(self, order: Order, edited: Edited, seen: Where | None) -> Order | None:
         failpoints.hit("before_edit")
-        if self._limits is None:
-            stored = await asyncio.to_thread(editing_sql.edit, self._db, order, edited, None, seen)
+        if self.limits is None:
+            stored = await asyncio.to_thread(editing_sql.edit, self.db, order, edited, None, seen)
         else:
-            stored = await self._store_within(self._limits, order, edited, seen)
+            stored = await self._store_within(self.limits, order, edited, seen)
         failpoints.hit("after_edit")
         return stored
 
@@ -144,7 +135,7 @@ class Editing:
         reserving = reserving._replace(max_open=None)
         edited = edited._replace(terms=terms)
         stored = await limits.within(
-            reserving, lambda: asyncio.to_thread(editing_sql.edit, self._db, order, edited, reserving, seen)
+            reserving, lambda: asyncio.to_thread(editing_sql.edit, self.db, order, edited, reserving, seen)
         )
         if reserving.usd is None:
             limits.look_again()

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -42,25 +43,19 @@ ASKS, ASK_AGAIN_S = 40, 0.0005
 Fired: TypeAlias = tuple[UUID, str]
 
 
+@dataclass(eq=False)
 class Launches:
     """`line`: of its own, so that no flight of other orders is waited for. `fired`: is told what has fired,
     and its type, after the commit. `may`: whether this worker may fire just now."""
 
-    def __init__(
-        self,
-        db: Engine,
-        line: Line,
-        urgent: UrgentOrders,
-        *,
-        fired: Callable[[Sequence[Fired]], None],
-        may: Callable[[], bool],
-    ) -> None:
-        self._db = db
-        self._line = line
-        self.urgent = urgent
-        self._fired = fired
-        self._may = may
-        self._task: asyncio.Task[None] | None = None
+    db: Engine
+    line: Line
+    urgent: UrgentOrders
+    _: KW_ONLY
+    fired: Callable[[Sequence[Fired]], None]
+    may: Callable[[], bool]
+
+    _task: asyncio.Task[None] | None = field(default=None, init=False)
 
     def near(self, away_s: float) -> bool:
         """The next moment is so many seconds away. True: it is seen to from here on."""
@@ -73,7 +68,7 @@ class Launches:
     async def _see_to(self) -> None:
         """All moments that are near, one after the other. A fault leaves the rest to the next beat."""
         try:
-            while (rows := await aside(self._db, launch_sql.NEAR.all, {"ahead": PREPARE_S})) and self._may():
+            while (rows := await aside(self.db, launch_sql.NEAR.all, {"ahead": PREPARE_S})) and self.may():
                 await self._launch(rows)
         except SQLAlchemyError as e:
             log.warning("a launch is left to the next beat", extra={"reason": str(e.__cause__ or e)})
@@ -88,7 +83,7 @@ class Launches:
         found = [order_of(row._asdict()) for row in together if row.type == OrderType.SNIPER]
         # Who waits for a token as well begins to look then, and to buy later.
         snipers = [order for order in found if order.token_address is None]
-        ready = asyncio.gather(*(self.urgent.prepare(order, self._line) for order in snipers))
+        ready = asyncio.gather(*(self.urgent.prepare(order, self.line) for order in snipers))
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + first.away_s - CLOCK_S):
                 await ready
@@ -101,7 +96,7 @@ class Launches:
         while time.monotonic() < at:  # noqa: ASYNC110  # there is nobody to set an event
             await asyncio.sleep(0)
         for _ in range(ASKS):
-            if not self._may():
+            if not self.may():
                 return
             due, early = await self._fire(snipers)
             if due or not early:
@@ -112,7 +107,7 @@ class Launches:
     async def _fire_rest(self, due: int) -> None:
         """What one statement was too short for, by further ones; what is beyond those the next beat fires."""
         for _ in range(launch_sql.BATCHES - 1):
-            if due < MOST or not self._may():
+            if due < MOST or not self.may():
                 return
             due, _early = await self._fire(())
 
@@ -123,7 +118,7 @@ class Launches:
         best = (float("inf"), 0.0)
         for _ in range(LOOKS):
             asked = time.monotonic()
-            row = await self._line.ask(launch_sql.CLOCK, {})
+            row = await self.line.ask(launch_sql.CLOCK, {})
             took = time.monotonic() - asked
             assert row is not None
             # Taken as read when it was asked: at worst the first question comes too early, and finds none.
@@ -134,12 +129,12 @@ class Launches:
         """How many were due, and whether it is not quite time for the next. The claim of a sniper flies
         behind, in the same transaction: it is told of one wait for the disk instead of two. Where nothing
         fires there is nothing to claim."""
-        firing = asyncio.ensure_future(self._line.ask(launch_sql.LAUNCH_NOW, {}))
+        firing = asyncio.ensure_future(self.line.ask(launch_sql.LAUNCH_NOW, {}))
         for order in snipers:
-            self.urgent.begin(order.id, self._line)
+            self.urgent.begin(order.id, self.line)
         row = await firing
         assert row is not None
-        self._fired([(UUID(each["id"]), each["type"]) for each in row["fired"] or ()])
+        self.fired([(UUID(each["id"]), each["type"]) for each in row["fired"] or ()])
         return row["due"], row["early"]
 
     async def stop(self) -> None:
@@ -147,7 +142,7 @@ class Launches:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        await self._line.close()
+        await self.line.close()
 
 
 async def _sleep_until(at: float) -> None:

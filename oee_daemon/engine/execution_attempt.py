@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -57,28 +58,20 @@ class Asked(NamedTuple):
     answers: list[VenueAnswer]
 
 
+@dataclass(eq=False)
 class Attempt:
     """One worker's way from `routing` to `submitted`."""
 
-    def __init__(
-        self,
-        db: Engine,
-        line: Line,
-        outside: Outside,
-        checks: OrderChecks,
-        new_tokens: NewTokenChecks,
-        mover: Mover,
-        gate: Gate,
-        timing: Timing,
-    ) -> None:
-        self._db = db
-        self._line = line
-        self._outside = outside
-        self._checks = checks
-        self._new_tokens = new_tokens
-        self._mover = mover
-        self._gate = gate
-        self._lease = timing.lease
+    db: Engine
+    line: Line
+    outside: Outside
+    checks: OrderChecks
+    new_tokens: NewTokenChecks
+    mover: Mover
+    gate: Gate
+    timing: Timing
+
+    def __post_init__(self) -> None:
         #: What is asked for orders whose claim waits for the disk, and since when.
         self._ahead: dict[UUID, tuple[float, asyncio.Task[Asked]]] = {}
         #: By order, the venue that could not make its swap: the next attempt goes elsewhere, if it can. Lost
@@ -101,11 +94,11 @@ class Attempt:
 
     async def _ask(self, order: Order) -> Asked:
         """Raises `AttemptFailed`."""
-        means = await self._checks.before_routing(order)
+        means = await self.checks.before_routing(order)
         if order.token_address is None:
-            return Asked(means, None, await self._outside.quotes(order))
-        judged = await self._new_tokens.before_routing(order)
-        return Asked(means, judged, await self._outside.quotes(order, judged.venue, judged.route))
+            return Asked(means, None, await self.outside.quotes(order))
+        judged = await self.new_tokens.before_routing(order)
+        return Asked(means, judged, await self.outside.quotes(order, judged.venue, judged.route))
 
     async def _asked(self, order: Order) -> Asked:
         begun, asking = self._ahead.get(order.id, (0.0, None))
@@ -126,49 +119,48 @@ class Attempt:
             # What the first choice fixes, later choices find fixed.
             fixed = routing.bound_of(best, order.swap_mode, order.slippage_bps)
             bound = fixed if order.bound is None else order.bound
-            await self._checks.at_choice(order, best, bound, means)
+            await self.checks.at_choice(order, best, bound, means)
             if judged is not None:
-                verdicts = await self._new_tokens.at_choice(order, best, judged)
+                verdicts = await self.new_tokens.at_choice(order, best, judged)
         except AttemptFailed as failure:
-            return await self._mover.end_attempt(order, failure, answers=answers)
-        return await self._mover.move(
+            return await self.mover.end_attempt(order, failure, answers=answers)
+        told, lease = verdicts_told(verdicts), self.timing.lease
+        return await self.mover.move(
             order,
             Status.BUILDING,
-            lambda: move_sql.choose(
-                self._line, order, best, answers, bound, verdicts=verdicts_told(verdicts), lease=self._lease
-            ),
+            lambda: move_sql.choose(self.line, order, best, answers, bound, verdicts=told, lease=lease),
         )
 
     async def build(self, order: Order, *, found: bool) -> tuple[Order | None, SignedSwap | None]:
         """Signs a swap of the stored choice and stores it, or ends the attempt. Under a halt the order stays
         as it is. `found`: an earlier run made the choice, and nobody knows how long ago."""
-        if self._gate.shut:
+        if self.gate.shut:
             return await self._stay(order), None
         if found and order.token_address is not None:
             # A new token may have been emptied since its checks passed.
             message = "Its token was checked before the engine stopped: it is checked anew."
-            return await self._mover.end_attempt(
+            return await self.mover.end_attempt(
                 order, AttemptFailed(message, code=OLD_CHECKS, retryable=True)
             ), None
         try:
-            await self._checks.know_tokens(order)
-            swap = await self._outside.signed(order)
+            await self.checks.know_tokens(order)
+            swap = await self.outside.signed(order)
         except UnsafeSwap as refused:
             return await self._bar(order, refused), None
         except AttemptFailed as failure:
             self._note(order, failure)
-            return await self._mover.end_attempt(order, failure), None
+            return await self.mover.end_attempt(order, failure), None
         except ChainUnavailable as e:
             unanchored = AttemptFailed(e.message, code=e.code, retryable=True)
-            return await self._mover.end_attempt(order, unanchored), None
+            return await self.mover.end_attempt(order, unanchored), None
         failpoints.hit("signed", order.attempt)
-        if self._gate.shut:
+        if self.gate.shut:
             return await self._stay(order), None
         # The write ahead: status and signed bytes in one commit, before anything is sent. Where its
         # answer is lost this raises, the bytes are thrown away unsent, and the next claim goes on from
         # what Postgres says: `submitted` with them, or `building` without.
-        moved = await self._mover.move(
-            order, Status.SUBMITTED, lambda: move_sql.submit(self._line, order, swap, lease=self._lease)
+        moved = await self.mover.move(
+            order, Status.SUBMITTED, lambda: move_sql.submit(self.line, order, swap, lease=self.timing.lease)
         )
         return (moved, swap) if moved is not None else (await self._stay(order), None)
 
@@ -181,24 +173,24 @@ class Attempt:
 
     async def _bar(self, order: Order, refused: UnsafeSwap) -> Order | None:
         """The order asks that venue no more: its price may be the best again just because it is a lie."""
-        another = len(self._outside.venues_of(order)) > 1
+        another = len(self.outside.venues_of(order)) > 1
         said = f"{refused.message} {order.venue} is not asked again for this order."
         failure = AttemptFailed(said, code=refused.code, retryable=another)
         log.warning(
             "a swap is not signed", extra={"order_id": order.id, "venue": order.venue, "code": refused.code}
         )
-        return await self._mover.end_attempt(order, failure, bars=order.venue)
+        return await self.mover.end_attempt(order, failure, bars=order.venue)
 
     async def _stay(self, order: Order) -> Order | None:
         """No swap may be stored: another holder has the order, its time is over, it is not its turn, or the
         engine is halted. In that case it is as good as never claimed; recovery finds it once the halt is
         over."""
-        current = await aside(self._db, lease_sql.extend, order, self._lease)
+        current = await aside(self.db, lease_sql.extend, order, self.timing.lease)
         if current is None:
             return None
         if current.expired_by_now:
-            return await self._mover.expire(current)
-        if current.group_id is not None and not await aside(self._db, group_sql.has_turn, current.id):
-            return await self._mover.end_attempt(current, returning.turnless())
-        await aside(self._db, lease_sql.let_go, current, HALTED_PAUSE)
+            return await self.mover.expire(current)
+        if current.group_id is not None and not await aside(self.db, group_sql.has_turn, current.id):
+            return await self.mover.end_attempt(current, returning.turnless())
+        await aside(self.db, lease_sql.let_go, current, HALTED_PAUSE)
         return None

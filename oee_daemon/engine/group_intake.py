@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -49,27 +49,18 @@ class RowRefused(Exception):
         self.number, self.cause = number, cause
 
 
+@dataclass(eq=False)
 class GroupIntake:
     """Where groups come in. `lock`, `limits`, `home`: as of `Intake`, whose `look_ahead` is `soon`."""
 
-    def __init__(
-        self,
-        db: Engine,
-        feed: Feed,
-        *,
-        network: str,
-        lock: WalletLock | None = None,
-        limits: SpendingLimits | None = None,
-        home: Path | None = None,
-        soon: Callable[[Order], object] = lambda _: None,
-    ) -> None:
-        self._db = db
-        self._feed = feed
-        self._network = network
-        self._lock = lock
-        self._limits = limits if limits is not None and limits.any else None
-        self._home = home
-        self._soon = soon
+    db: Engine
+    feed: Feed
+    _: KW_ONLY
+    network: str
+    lock: WalletLock | None = None
+    limits: SpendingLimits | None = None
+    home: Path | None = None
+    soon: Callable[[Order], object] = lambda _: None
 
     async def find(self, asked: Sequence[Terms], key: str | None) -> Group | None:
         """The group that was placed with the key. Raises `KeyConflict` where it was with other values."""
@@ -77,7 +68,7 @@ class GroupIntake:
             return None
 
         def found() -> Group | None:
-            with self._db.connect() as conn:
+            with self.db.connect() as conn:
                 return self._known(conn, asked, key)
 
         return await asyncio.to_thread(found)
@@ -86,7 +77,7 @@ class GroupIntake:
         """Whether a group was placed with the key."""
         if key is None:
             return False
-        with self._db.connect() as conn:
+        with self.db.connect() as conn:
             return group_placing_sql.find_group(conn, key) is not None
 
     async def accept(self, asked: Sequence[tuple[Terms, Armed]], key: str | None) -> Group:
@@ -95,8 +86,8 @@ class GroupIntake:
         Raises `RowRefused` for the first order that can't be accepted, and as `Intake.accept` what is about
         all of them.
         """
-        if self._lock is not None:
-            await self._lock.require()
+        if self.lock is not None:
+            await self.lock.require()
         members = [
             await self._member(number, terms, None if key is None else f"{key}/{number + 1}", armed)
             for number, (terms, armed) in enumerate(asked)
@@ -104,15 +95,15 @@ class GroupIntake:
         group = await asyncio.to_thread(self._placed, members, key)
         failpoints.hit("accepted")
         for order in group.orders:
-            self._soon(order)
-        self._feed.publish(*(order.id for order in group.orders))
+            self.soon(order)
+        self.feed.publish(*(order.id for order in group.orders))
         return group
 
     async def _member(self, number: int, terms: Terms, key: str | None, armed: Armed) -> New:
-        if self._limits is None:
+        if self.limits is None:
             return New(terms, key, armed)
         try:
-            terms, reserving = await self._limits.admit(terms, waits=True)
+            terms, reserving = await self.limits.admit(terms, waits=True)
         except Refused as e:
             raise RowRefused(number, e) from None
         return New(terms, key, armed, reserving)
@@ -121,10 +112,10 @@ class GroupIntake:
         try:
             return self._store(members, key)
         except NotStored as e:
-            if self._limits is None or not isinstance(e.__cause__, NoRoom):
+            if self.limits is None or not isinstance(e.__cause__, NoRoom):
                 raise self._refused(e, members) from None
             # What ended a moment ago may have left room.
-            self._limits.settle()
+            self.limits.settle()
         try:
             return self._store(members, key)
         except NotStored as e:
@@ -133,26 +124,26 @@ class GroupIntake:
     def _store(self, members: Sequence[New], key: str | None) -> Group:
         """In one transaction. Raises `NotStored`."""
         asked = [member.terms for member in members]
-        with transactions(self._db).begin() as conn:
+        with transactions(self.db).begin() as conn:
             if key is not None:
                 group_placing_sql.lock_key(conn, key)
                 if (known := self._known(conn, asked, key)) is not None:
                     return known
-            if halt_mark.halts(self._home, self._network):
+            if halt_mark.halts(self.home, self.network):
                 raise Halted
             group = group_placing_sql.make(conn, key, _hash_of(asked))
-            return Group(group, group_placing_sql.place(conn, self._network, group, members), created=True)
+            return Group(group, group_placing_sql.place(conn, self.network, group, members), created=True)
 
     def _refused(self, failure: NotStored, members: Sequence[New]) -> Exception:
         cause, member = failure.__cause__, members[failure.number]
         if isinstance(cause, NoRoom):
-            assert self._limits is not None and member.reserving is not None
-            return RowRefused(failure.number, self._limits.over(cause, member.reserving))
+            assert self.limits is not None and member.reserving is not None
+            return RowRefused(failure.number, self.limits.over(cause, member.reserving))
         if isinstance(cause, Refused):
             return cause
         assert member.key is not None
         try:
-            with self._db.connect() as conn:
+            with self.db.connect() as conn:
                 refuse_spent(conn, member.key)
         except Refused as e:
             return RowRefused(failure.number, e)

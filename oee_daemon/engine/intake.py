@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -58,35 +58,26 @@ class Cancelled:
     unsent: int
 
 
+@dataclass(eq=False)
 class Intake:
-    """Where orders come in."""
+    """Where orders come in. `identity`: tells whether what the database says can be relied on; none where
+    nobody asks. `lock`: tells whether an order could be signed; none where it always can. `limits`: those for
+    all orders, where any is set. `home`: where the mark of a halt would be, where Postgres does not have it
+    yet."""
 
-    def __init__(
-        self,
-        db: Engine,
-        line: Line,
-        broker: Broker,
-        feed: Feed,
-        *,
-        network: str,
-        identity: Identity | None = None,
-        lock: WalletLock | None = None,
-        limits: SpendingLimits | None = None,
-        home: Path | None = None,
-    ) -> None:
-        """`identity`: tells whether what the database says can be relied on; none where nobody asks. `lock`:
-        tells whether an order could be signed; none where it always can. `limits`: those for all orders.
-        `home`: where the mark of a halt would be, where Postgres does not have it yet."""
-        self._db = db
-        self._line = line
-        self._identity = identity
-        self._lock = lock
-        self._broker = broker
-        self._feed = feed
-        self._network = network
-        self._home = home
-        self._joining = Joining(db, network)
-        self._limits = limits if limits is not None and limits.any else None
+    db: Engine
+    line: Line
+    broker: Broker
+    feed: Feed
+    _: KW_ONLY
+    network: str
+    identity: Identity | None = None
+    lock: WalletLock | None = None
+    limits: SpendingLimits | None = None
+    home: Path | None = None
+
+    def __post_init__(self) -> None:
+        self._joining = Joining(self.db, self.network)
         #: Stored in this turn of the loop, and to be rung for.
         self._new: list[UUID] = []
         # For what has to wait: a queue that is away or frozen holds up no request.
@@ -102,12 +93,12 @@ class Intake:
             return
         if terms.oco is not None:
             await asyncio.to_thread(self._joining.check, terms)
-        if self._lock is not None:
-            await self._lock.require()
-        if halt_mark.halts(self._home, self._network) or await asyncio.to_thread(self._is_halted):
+        if self.lock is not None:
+            await self.lock.require()
+        if halt_mark.halts(self.home, self.network) or await asyncio.to_thread(self._is_halted):
             raise Halted
-        if self._limits is not None:
-            await self._limits.check(terms, waits=terms.waits)
+        if self.limits is not None:
+            await self.limits.check(terms, waits=terms.waits)
 
     def _check_key(self, terms: Terms, key: str | None) -> bool:
         """Whether there is an order by that key, which it finds."""
@@ -117,7 +108,7 @@ class Intake:
         return True
 
     def _is_halted(self) -> bool:
-        with self._db.connect() as conn:
+        with self.db.connect() as conn:
             return halt_row.read(conn) is not None
 
     def is_known(self, key: str | None) -> bool:
@@ -129,7 +120,7 @@ class Intake:
         `KeyConflict` where it is a group's."""
         if key is None:
             return None
-        with self._db.connect() as conn:
+        with self.db.connect() as conn:
             known = order_rows.find_key(conn, key)
             if known is None:
                 refuse_group_key(conn, key)
@@ -146,19 +137,19 @@ class Intake:
         `Halted` where none is accepted, and `OverLimit` where a limit leaves no room. One that joins a group:
         raises as `group_placing_sql.join`.
         """
-        if self._lock is not None and (known := await self._refuse_locked(self._lock, terms, key)):
+        if self.lock is not None and (known := await self._refuse_locked(self.lock, terms, key)):
             return known, False
         new = New(terms, key, armed)
-        if self._limits is None:
+        if self.limits is None:
             order = await self._create(new)
         else:
-            order = await self._create_within(self._limits, new)
+            order = await self._create_within(self.limits, new)
         if order is None:
             return self._same(await asyncio.to_thread(self._of_key, key), terms), False
         failpoints.hit("accepted")
         if armed is not None:
             self.look_ahead(order)
-            self._feed.publish(order.id)
+            self.feed.publish(order.id)
             return order, True
         self._new.append(order.id)
         if len(self._new) == 1:
@@ -172,7 +163,7 @@ class Intake:
         if order.launch_at is not None and order.launch_at - order.updated_at < LOOK_AHEAD:
             # Where no thread can be started the next beat sees it: what is stored is not denied for that.
             with suppress(RuntimeError):
-                self._bell.submit(ring_all, self._broker, [LOOK])
+                self._bell.submit(ring_all, self.broker, [LOOK])
 
     async def _refuse_locked(self, lock: WalletLock, terms: Terms, key: str | None) -> Order | None:
         """The order that a key is of: it was accepted, however it stands with the wallet by now."""
@@ -186,7 +177,7 @@ class Intake:
         return None
 
     def _find(self, terms: Terms, key: str) -> Order | None:
-        with self._db.connect() as conn:
+        with self.db.connect() as conn:
             known = order_rows.find_key(conn, key)
         return None if known is None else self._same(known, terms)
 
@@ -210,11 +201,11 @@ class Intake:
         until = time.monotonic() + SAME_KEY_S
         while True:
             try:
-                if halt_mark.halts(self._home, self._network):
+                if halt_mark.halts(self.home, self.network):
                     raise Halted
                 if new.terms.oco is not None:
                     return await asyncio.to_thread(self._joining.create, new)
-                return await creating_sql.create(self._line, uuid4(), self._network, new)
+                return await creating_sql.create(self.line, uuid4(), self.network, new)
             except Halted:
                 # A repeat is answered all the same: it stores nothing.
                 if not await asyncio.to_thread(self.is_known, new.key):
@@ -227,13 +218,13 @@ class Intake:
 
     def _send_news(self) -> None:
         new, self._new = self._new, []
-        if ring_all(self._broker, new, at_once=True):
+        if ring_all(self.broker, new, at_once=True):
             failpoints.hit("rung")
         else:
             self._bell.submit(self._ring, new)
 
     def _ring(self, new: Sequence[UUID]) -> None:
-        ring_all(self._broker, new)
+        ring_all(self.broker, new)
         failpoints.hit("rung")
 
     @staticmethod
@@ -256,7 +247,7 @@ class Intake:
         until = time.monotonic() + CANCEL_S
         while True:
             seen = self._seen()
-            with self._db.connect() as conn:
+            with self.db.connect() as conn:
                 if (cancelled := move_sql.cancel(conn, order_id, seen)) is not None:
                     break
                 order = order_rows.find(conn, order_id)
@@ -269,7 +260,7 @@ class Intake:
             # Its attempt ended between the two looks: now it can be cancelled after all. Or another database
             # took over there, which is asked of first.
             moved_on(until)
-        self._feed.publish(order_id)
+        self.feed.publish(order_id)
         return cancelled
 
     def cancel_many(self, chosen: Chosen, up_to: UUID | None = None) -> Cancelled:
@@ -279,16 +270,16 @@ class Intake:
         Raises `NotFound`, and `Unavailable` where the database may have forgotten what became of them.
         """
         until, count = time.monotonic() + CANCEL_S, 0
-        with self._db.connect() as conn:
+        with self.db.connect() as conn:
             last = cancel_sql.number_of(conn, up_to)
         if last is None and up_to is not None:
             raise NotFound(f"There is no order {up_to}.", field="upTo")
         chosen = replace(chosen, up_to=last)
         while True:
             seen = self._seen()
-            with self._db.connect() as conn:
+            with self.db.connect() as conn:
                 stopped = cancel_sql.cancel_some(conn, chosen, CANCEL_AT_ONCE, seen)
-                self._feed.publish(*stopped)
+                self.feed.publish(*stopped)
                 count += len(stopped)
                 if stopped and time.monotonic() < until:
                     continue
@@ -301,7 +292,7 @@ class Intake:
 
     def _seen(self) -> Where | None:
         """Where the database was seen just now. Raises as `Identity.must_be_settled`."""
-        return None if self._identity is None else self._identity.must_be_settled()
+        return None if self.identity is None else self.identity.must_be_settled()
 
 
 def moved_on(until: float) -> None:

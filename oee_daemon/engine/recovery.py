@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -32,35 +33,25 @@ MOST_URGENT = 20
 LOOK_EVERY_S = 60.0
 
 
+@dataclass(eq=False)
 class Recovery:
     """One worker's. `urgent`: executes orders past the threads. `owner` and what is at work tell its own dead
     leases from its live ones; `former` begins the names of those that are known to be dead, and is empty
     where none is."""
 
-    def __init__(
-        self,
-        db: Engine,
-        broker: Broker,
-        execution: Execution,
-        urgent: UrgentOrders,
-        *,
-        owner: str,
-        network: str,
-        threads: int,
-        former: str = "",
-        timing: Timing = USUAL,
-    ) -> None:
-        self._db = db
-        self._broker = broker
-        self._execution = execution
-        self._urgent = urgent
-        self._owner = owner
-        self._former = former
-        self._network = network
-        self._threads = threads
-        self._timing = timing
-        # At start, and when Postgres comes back, nothing is known of what was handed to whom.
-        self._doubt = True
+    db: Engine
+    broker: Broker
+    execution: Execution
+    urgent: UrgentOrders
+    _: KW_ONLY
+    owner: str
+    network: str
+    threads: int
+    former: str = ""
+    timing: Timing = USUAL
+
+    # At start, and when Postgres comes back, nothing is known of what was handed to whom.
+    _doubt: bool = field(default=True, init=False)
 
     def once(self) -> bool:
         """Takes up what is due. True: there may be more, and threads are free for it."""
@@ -77,19 +68,19 @@ class Recovery:
     def take_up(self) -> tuple[int, bool]:
         """Takes up the orders that are due, oldest first, as many as there are threads for: how many, and
         whether there may be more. Says in Postgres that this worker looks for them."""
-        with self._db.connect() as conn:
+        with self.db.connect() as conn:
             if self._doubt:
                 self._begin(conn)
-            room = max(0, self._threads - self._execution.busy_threads - self._broker.waiting_here())
+            room = max(0, self.threads - self.execution.busy_threads - self.broker.waiting_here())
             found = self._due(conn, room) if room else []
             # Only where there is no thread for each.
             urgent = self._due(conn, MOST_URGENT, urgent=True) if len(found) == room else []
-            self._beat(conn, self._network)
+            self._beat(conn, self.network)
         for order_id in urgent:
-            self._urgent.take_up(order_id)
+            self.urgent.take_up(order_id)
         for order_id in found:
             # Where no thread works here (any more), whoever else works may take it.
-            if not (self._broker.hand(order_id) or ring(self._broker, order_id)):
+            if not (self.broker.hand(order_id) or ring(self.broker, order_id)):
                 self._doubt = True
                 break
         if found or urgent:
@@ -98,41 +89,41 @@ class Recovery:
 
     def beat(self, *, leaving: bool = False) -> bool:
         """Says that this worker is there, or `leaving`, and heeds a halt; takes up nothing."""
-        with self._db.connect() as conn:
-            self._beat(conn, readiness_sql.NOWHERE if leaving else self._network)
+        with self.db.connect() as conn:
+            self._beat(conn, readiness_sql.NOWHERE if leaving else self.network)
         return False
 
     def _beat(self, conn: Connection, network: str) -> None:
-        gate, asked_s = self._execution.gate, clock_s()
-        halt = readiness_sql.beat(conn, self._owner, network)
+        gate, asked_s = self.execution.gate, clock_s()
+        halt = readiness_sql.beat(conn, self.owner, network)
         gate.saw(halt, asked_s)
         if halt is not None and gate.is_quiet():
-            halt_row.quiet(conn, self._owner, halt)
+            halt_row.quiet(conn, self.owner, halt)
 
     def _due(self, conn: Connection, limit: int, *, urgent: bool = False) -> list[UUID]:
         return lease_sql.due(
             conn,
-            network=self._network,
-            owner=self._owner,
-            busy=[*self._execution.busy, *self._urgent.orders()],
+            network=self.network,
+            owner=self.owner,
+            busy=[*self.execution.busy, *self.urgent.orders()],
             limit=limit,
-            overdue=self._timing.overdue,
-            ring_again=self._timing.ring_again,
-            locked=self._execution.slots.locked(),
+            overdue=self.timing.overdue,
+            ring_again=self.timing.ring_again,
+            locked=self.execution.slots.locked(),
             urgent=urgent,
         )
 
     def _begin(self, conn: Connection) -> None:
-        if self._former:
-            freed = lease_sql.clear_leases(conn, self._former, but=self._owner)
+        if self.former:
+            freed = lease_sql.clear_leases(conn, self.former, but=self.owner)
             log.info("took over", extra={"leases": freed})
-        lease_sql.forget_rings(conn, self._network)
+        lease_sql.forget_rings(conn, self.network)
         self._doubt = False
 
     def look_for_stuck(self) -> bool:
         """Says how many orders have not moved for long."""
-        with self._db.connect() as conn:
-            count = lease_sql.stuck(conn, self._network, STUCK)
+        with self.db.connect() as conn:
+            count = lease_sql.stuck(conn, self.network, STUCK)
         if count:
             log.warning("orders have not moved for 5 minutes", extra={"orders": count})
         return False
@@ -144,5 +135,5 @@ class Recovery:
 
     def end(self) -> None:
         """Says there that this worker has ended."""
-        with suppress(SQLAlchemyError), self._db.connect() as conn:
-            readiness_sql.gone(conn, self._owner)
+        with suppress(SQLAlchemyError), self.db.connect() as conn:
+            readiness_sql.gone(conn, self.owner)

@@ -44,8 +44,9 @@ class Limited:
     def __init__(self, bench: Bench, line: Line | None = None, **limits: Any) -> None:
         self.bench, network = bench, bench.network(bench.chain())
         self.limits = SpendingLimits(replace(Settings(), **limits), bench.db, network)
+        limits_set = self.limits if self.limits.any else None
         self.intake = Intake(
-            bench.db, line or bench.line, bench.broker, bench.feed, network="simulated", limits=self.limits
+            bench.db, line or bench.line, bench.broker, bench.feed, network="simulated", limits=limits_set
         )
 
     def place(self, usd: int, key: str | None = None, **what: Any) -> Order:

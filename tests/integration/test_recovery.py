@@ -109,7 +109,7 @@ def test_while_the_queue_is_away_nothing_counts_as_rung(bench: Bench, queue: Que
     assert recovery.take_up()[0] == 3
     assert recovery.take_up()[0] == 3
     # The queue comes back: the same recovery rings when it next comes, without waiting ten seconds.
-    recovery._broker = bench.broker
+    recovery.broker = bench.broker
     assert recovery.take_up()[0] == 3
     assert sorted(queue.ids()) == sorted(placed)
     assert recovery.take_up()[0] == 0
@@ -162,11 +162,11 @@ def test_a_postgres_that_was_away_leaves_every_earlier_ring_in_doubt(bench: Benc
     placed = overdue(bench, queue, 2)
     recovery = bench.recovery()
     assert recovery.take_up() == (2, False)
-    db, recovery._db = recovery._db, open_database("postgresql+psycopg://oee@/oee?host=/nowhere", pool_size=1)
+    db, recovery.db = recovery.db, open_database("postgresql+psycopg://oee@/oee?host=/nowhere", pool_size=1)
     with pytest.raises(OperationalError):
         recovery.once()
-    recovery._db.dispose()
-    recovery._db = db
+    recovery.db.dispose()
+    recovery.db = db
     queue.empty()
     assert not recovery.once()
     assert sorted(queue.ids()) == sorted(placed)

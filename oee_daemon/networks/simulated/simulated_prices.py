@@ -7,6 +7,7 @@ lags.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 
 from oee_daemon.contract.order_types import Side
 from oee_daemon.contract.planned_faults import FEED, FEED_FAULTS
@@ -20,6 +21,7 @@ from oee_daemon.networks.simulated.simulated_path import Moved, key_of
 from oee_daemon.orders.swap import Quote, QuoteRequest
 
 
+@dataclass(eq=False)
 class SimulatedPrices:
     """`height`: of the chain, by which prices move; `volatility`: basis points a slot."""
 
@@ -31,20 +33,14 @@ class SimulatedPrices:
     estimates = False
     most_firm = 20
 
-    def __init__(
-        self,
-        faults: Faults,
-        height: Callable[[], Awaitable[int]],
-        *,
-        seed: int,
-        volatility: int,
-        listings: SimulatedListings | None = None,
-    ) -> None:
-        self._faults = faults
-        self._height = height
-        self._seed = seed
-        self._volatility = volatility
-        self._listings = listings
+    faults: Faults
+    height: Callable[[], Awaitable[int]]
+    _: KW_ONLY
+    seed: int
+    volatility: int
+    listings: SimulatedListings | None = None
+
+    def __post_init__(self) -> None:
         #: Of each pair that was asked for: its path, and a little of it, sold and bought.
         self._asks: dict[Watched, tuple[str, QuoteRequest, QuoteRequest]] = {}
         #: Since when each path is watched.
@@ -54,15 +50,15 @@ class SimulatedPrices:
 
     async def prices(self, pairs: Sequence[Watched]) -> Mapping[str, Price]:
         try:
-            fault = await self._faults.take(FEED, FEED_FAULTS, None)
-            height = await self._height()
-            shifts = await self._faults.shifts()
+            fault = await self.faults.take(FEED, FEED_FAULTS, None)
+            height = await self.height()
+            shifts = await self.faults.shifts()
             for pair in pairs:
                 if pair not in self._asks:
                     self._asks[pair] = _asks_of(pair)
                 key = self._asks[pair][0]
                 if key not in self._begun:
-                    self._begun[key] = await self._faults.watch(key, height)
+                    self._begun[key] = await self.faults.watch(key, height)
         except ChainUnavailable:
             return {}
         shown = self._shown(fault, height)
@@ -103,9 +99,9 @@ class SimulatedPrices:
         """As the venues would answer now; of a pair that nobody has watched yet, as if somebody began to."""
         key = key_of(request.input_token, request.output_token)
         try:
-            height = await self._height()
-            _, begun = await self._faults.met(FEED, (), None, key)
-            shifts = await self._faults.shifts()
+            height = await self.height()
+            _, begun = await self.faults.met(FEED, (), None, key)
+            shifts = await self.faults.shifts()
         except ChainUnavailable:
             return None
         at = self._places(height if begun is None else begun, height, shifts)
@@ -118,7 +114,7 @@ class SimulatedPrices:
         """Where a path is that is watched since that height, by pool."""
         slots, market = max(0, height - begun), shifts.get(MARKET, 0)
         return [
-            Moved(slots, self._volatility, shifts.get(pool.venue, 0) + market)
+            Moved(slots, self.volatility, shifts.get(pool.venue, 0) + market)
             for pool in simulated_market.POOLS
         ]
 
@@ -131,13 +127,13 @@ class SimulatedPrices:
     ) -> Quote | None:
         quotes: list[Quote] = []
         tokens = request.input_token, request.output_token
-        new = None if self._listings is None else self._listings.traded(*tokens)
+        new = None if self.listings is None else self.listings.traded(*tokens)
         for pool, at in zip(simulated_market.POOLS, places, strict=True):
             try:
                 if new is not None:
-                    quotes.append(simulated_listings.quote(self._seed, pool, new, request, height))
+                    quotes.append(simulated_listings.quote(self.seed, pool, new, request, height))
                 else:
-                    quotes.append(simulated_market.quote(self._seed, pool, request, at))
+                    quotes.append(simulated_market.quote(self.seed, pool, request, at))
             except VenueRefused:
                 continue
         return best_of(quotes, request.mode, may)

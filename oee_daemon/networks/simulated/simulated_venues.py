@@ -6,6 +6,7 @@ The swap it builds is a real Solana message with the one instruction of the simu
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import KW_ONLY, dataclass, field
 
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
@@ -23,65 +24,55 @@ from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
 
 
+@dataclass(eq=False)
 class SimulatedVenue:
-    """Quotes from one pool of the simulated market, `latency_ms` after it was asked."""
+    """Quotes from one pool of the simulated market, `latency_ms` after it was asked. `height`: of the chain,
+    by which watched pairs move; none where no pair ever is. `listings`: new tokens, which have pools of their
+    own."""
 
-    def __init__(
-        self,
-        pool: simulated_market.Pool,
-        *,
-        seed: int,
-        latency_ms: int,
-        faults: Faults,
-        clock: Clock | None = None,
-        height: Callable[[], Awaitable[int]] | None = None,
-        volatility: int = 0,
-        listings: SimulatedListings | None = None,
-    ) -> None:
-        """`height`: of the chain, by which watched pairs move; none where no pair ever is. `listings`: new
-        tokens, which have pools of their own."""
-        self._pool = pool
-        self._seed = seed
-        self._latency_s = latency_ms / 1000
-        self._faults = faults
-        self._clock = clock or SystemClock()
-        self._height = height
-        self._volatility = volatility
-        self._listings = listings
+    pool: simulated_market.Pool
+    _: KW_ONLY
+    seed: int
+    latency_ms: int
+    faults: Faults
+    clock: Clock = field(default_factory=SystemClock)
+    height: Callable[[], Awaitable[int]] | None = None
+    volatility: int = 0
+    listings: SimulatedListings | None = None
 
     @property
     def name(self) -> str:
-        return self._pool.venue
+        return self.pool.venue
 
     @property
     def fee_bps(self) -> int:
-        return self._pool.fee_bps
+        return self.pool.fee_bps
 
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
         path = key_of(request.input_token, request.output_token)
-        fault, begun = await self._faults.met(self.name, ("refuse", "hang"), request.number, path)
-        latency_s = self._latency_s
+        fault, begun = await self.faults.met(self.name, ("refuse", "hang"), request.number, path)
+        latency_s = self.latency_ms / 1000
         if fault is not None:
             if fault.kind == "refuse":
                 raise VenueRefused(f"{self.name} is down.", code="venue_down")
             latency_s = deadline_s if fault.ms is None else latency_s + fault.ms / 1000
-        await self._clock.sleep(min(latency_s, deadline_s))
+        await self.clock.sleep(min(latency_s, deadline_s))
         if latency_s >= deadline_s:
             raise VenueLate(f"{self.name} did not answer within {deadline_s:g} s.")
-        if self._listings is not None:
-            new = self._listings.traded(request.input_token, request.output_token)
+        if self.listings is not None:
+            new = self.listings.traded(request.input_token, request.output_token)
             if new is not None:
-                return await self._listings.quote(self._pool, new, request)
+                return await self.listings.quote(self.pool, new, request)
         at = None if begun is None else await self._moved(begun)
-        return simulated_market.quote(self._seed, self._pool, request, at)
+        return simulated_market.quote(self.seed, self.pool, request, at)
 
     async def _moved(self, begun: int) -> Moved | None:
         """Where a pair is that has been watched since that height."""
-        if self._height is None:
+        if self.height is None:
             return None
-        shifts = await self._faults.shifts()
+        shifts = await self.faults.shifts()
         shift = shifts.get(self.name, 0) + shifts.get(MARKET, 0)
-        return Moved(max(0, await self._height() - begun), self._volatility, shift)
+        return Moved(max(0, await self.height() - begun), self.volatility, shift)
 
     async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         payer = Pubkey.from_string(plan.payer)
