@@ -9,10 +9,8 @@ goes on from its own place.
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate, takewhile
 from typing import Any, NamedTuple
@@ -22,11 +20,19 @@ from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
-from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of, must_be_of
+from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, must_be_of
 from oee_daemon.networks.solana.solana_fill import Unreadable
 from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS, shown_of, whose
-from oee_daemon.networks.solana.solana_look_evidence import Shown, anchored_at
+from oee_daemon.networks.solana.solana_look_evidence import Shown
 from oee_daemon.networks.solana.solana_swap_memo import read_memo
+from oee_daemon.networks.solana.solana_wallet_list import (
+    OF_ONE_NODE,
+    Listed,
+    Row,
+    is_final,
+    list_told,
+    listed_apart,
+)
 from oee_daemon.orders.swap import Fill, Landed
 
 log = logging.getLogger(__name__)
@@ -40,8 +46,6 @@ SHORT_PAGE = 5
 LISTED = 1000
 #: Seconds for one request.
 REQUEST_S = 2.0
-#: Seconds that a slot takes at least: a node's history reaches back at least so far for each.
-FASTEST_SLOT_S = 0.1
 #: 64 bytes in base 58.
 _SIGNATURE = re.compile(r"[1-9A-HJ-NP-Za-km-z]{64,88}")
 #: Where each endpoint goes on from: a signature and its name, of each.
@@ -50,8 +54,6 @@ _APART = re.compile(rf"{_SIGNATURE.pattern}@[^@,]+(,{_SIGNATURE.pattern}@[^@,]+)
 _MEMO = re.compile(r"\[\d+\] (.*)", re.DOTALL)
 
 _NO_TIME = datetime.fromtimestamp(0, UTC)
-
-_Row = dict[str, Any]
 
 
 class History:
@@ -116,7 +118,7 @@ class History:
         fills, unread = await self._fills(signatures, genesis)
         return FillPage(fills, None, unread=unread)
 
-    async def _lists(self, genesis: str, limit: int, before: str | None) -> dict[str, _Listed]:
+    async def _lists(self, genesis: str, limit: int, before: str | None) -> dict[str, Listed]:
         places = _places(before)
 
         def list_of(name: str) -> list[Call]:
@@ -134,7 +136,11 @@ class History:
             GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH, ("getFirstAvailableBlock", []),
         ]  # fmt: skip
         heard = await self._pool.each(calls, REQUEST_S, grace_s=REQUEST_S, more=list_of)
-        lists = {n: one for n, said in heard.items() if (one := _list_of(n, said, genesis)) is not None}
+        for endpoint in self._pool.endpoints:
+            calls_of_one = OF_ONE_NODE + len(list_of(endpoint.name)) - 1
+            if endpoint.name in heard and (endpoint.largest_batch or 1) < calls_of_one:
+                heard[endpoint.name] = await listed_apart(endpoint, heard[endpoint.name], list_of, REQUEST_S)
+        lists = {n: one for n, said in heard.items() if (one := list_told(n, said, genesis)) is not None}
         if not lists:
             raise ChainUnavailable("No RPC endpoint lists the wallet's landings.")
         return lists
@@ -144,7 +150,7 @@ class History:
             return False
         statuses: Call = ("getSignatureStatuses", [[signature], {"searchTransactionHistory": True}])
         heard = await self._pool.each([GENESIS, statuses], REQUEST_S)
-        return any(said[0] == genesis and _is_final(said[1]) for said in heard.values())
+        return any(said[0] == genesis and is_final(said[1]) for said in heard.values())
 
     async def _fills(
         self, signatures: Sequence[str], genesis: str, mints: Sequence[str] = ()
@@ -185,31 +191,6 @@ def _moment(unix: object) -> datetime:
         return _NO_TIME
 
 
-def _is_final(said: Result) -> bool:
-    """What a node says of one signature's status."""
-    try:
-        return bool(said["value"][0]["confirmationStatus"] == "finalized")
-    except (KeyError, TypeError, IndexError):
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """One endpoint's page: what it knows up to `height`, and for at least `reach_s` seconds back."""
-
-    height: int
-    reach_s: float
-    rows: list[_Row]
-
-
-def _list_of(name: str, results: list[Result], genesis: str) -> _Listed | None:
-    try:
-        return _listed(results, genesis)
-    except NoAnswer as e:
-        log.debug("an endpoint lists no landings", extra={"node": name, "reason": e.reason})
-        return None
-
-
 class _United(NamedTuple):
     """One page of all lists: what may be ours, newest first; where to go on from; and `FillPage.back_to`."""
 
@@ -218,7 +199,7 @@ class _United(NamedTuple):
     back_to: datetime | None
 
 
-def _united(lists: Mapping[str, list[_Row]], limit: int, before: str | None = None) -> _United:
+def _united(lists: Mapping[str, list[Row]], limit: int, before: str | None = None) -> _United:
     """Up to where the first list that has more ends, at a landing that all of those know. What others list
     beyond it is of the next page, and of this one where they don't know it: they could not go on from there.
 
@@ -235,7 +216,7 @@ def _united(lists: Mapping[str, list[_Row]], limit: int, before: str | None = No
     return _United(_ours(taken), last, _latest(told))
 
 
-def _each_on_its_own(lists: Mapping[str, list[_Row]], limit: int, before: str | None) -> _United:
+def _each_on_its_own(lists: Mapping[str, list[Row]], limit: int, before: str | None) -> _United:
     """Up to the slot that the first list that has more ends at, so that each landing is of one page."""
     # Whoever tells older slots first holds back nobody but itself.
     slots = {name: list(accumulate((row["slot"] for row in rows), min)) for name, rows in lists.items()}
@@ -265,7 +246,7 @@ def _places(before: str | None) -> dict[str, str] | None:
     return {name: place for place, _, name in (one.partition("@") for one in before.split(","))}
 
 
-def _ours(lists: Iterable[list[_Row]]) -> list[str]:
+def _ours(lists: Iterable[list[Row]]) -> list[str]:
     found: dict[str, int] = {}
     for rows in lists:
         for row in rows:
@@ -281,17 +262,17 @@ def _fell_silent(places: Mapping[str, str], lists: Mapping[str, object]) -> bool
     return not places.keys() <= lists.keys()
 
 
-def _after(rows: list[_Row], last: str) -> int:
+def _after(rows: list[Row], last: str) -> int:
     return next((n for n, row in enumerate(rows, 1) if row["signature"] == last), len(rows))
 
 
-def _last_known(full: Sequence[list[_Row]]) -> str | None:
+def _last_known(full: Sequence[list[Row]]) -> str | None:
     first = max(full, key=lambda rows: int(rows[-1]["slot"]))
     known = set.intersection(*({str(row["signature"]) for row in rows} for rows in full))
     return next((str(row["signature"]) for row in reversed(first) if row["signature"] in known), None)
 
 
-def _times(lists: Iterable[list[_Row]]) -> dict[str, datetime]:
+def _times(lists: Iterable[list[Row]]) -> dict[str, datetime]:
     """Of each signature the latest block time that is told, and the beginning of time where any tells none:
     by one that is too early an endpoint would hide what another tells."""
     found: dict[str, datetime] = {}
@@ -308,27 +289,6 @@ def _latest(told: Sequence[object]) -> datetime:
     if not told or not all(type(unix) is int and unix > 0 for unix in told):
         return datetime.max.replace(tzinfo=UTC)
     return max(map(_moment, told))
-
-
-def _listed(results: list[Result], genesis: str) -> _Listed:
-    must_be_of(genesis, results[0])
-    slot, height = epoch_of(results[2])
-    try:
-        last = results[1]["value"]["lastValidBlockHeight"]
-        rows = [dict(row) for row in results[4]]
-        sane = isinstance(results[4], list)
-        sane = sane and all(isinstance(row["signature"], str) and type(row["slot"]) is int for row in rows)
-    except (KeyError, TypeError, ValueError):
-        raise NoAnswer("no list of signatures") from None
-    if len(results) > 5 and not _is_final(results[5]):
-        raise NoAnswer("it does not know where to go on from")
-    if not sane:
-        raise NoAnswer("no list of signatures")
-    # Up to this height all is known, and what is not there may be signed again: it has to make sense.
-    if type(last) is not int or anchored_at(slot, height, last) is None:
-        raise NoAnswer("a height that contradicts its blockhash")
-    first = results[3] if type(results[3]) is int else slot
-    return _Listed(height, math.inf if first <= 0 else (slot - first) * FASTEST_SLOT_S, rows)
 
 
 def _all_told(results: list[Result], genesis: str) -> list[Any]:

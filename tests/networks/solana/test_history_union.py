@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -81,6 +82,32 @@ def test_no_endpoint_hides_a_landing_that_another_tells(hides: Any, first: bool)
     assert [fill.signature for fill in page.fills] == [ONE[0]]
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize(("slot", "first"), [(300, 0), (460, 450)], ids=["lags", "forgets"])
+def test_no_node_of_a_balancer_lists_up_to_the_height_of_another(slot: int, first: int, most: int) -> None:
+    """After a failover what is not listed is signed again: the one node tells that all is known, up to its
+    height and from the beginning, and another one, which lags or forgets, is asked for the list."""
+    knows, lists = lister(ONE), lister(slot=slot, first=first)
+
+    def balancer(asked: Asked) -> Said:
+        calls = asked.json if isinstance(asked.json, list) else [asked.json]
+        if len(calls) > most:
+            return Said({"id": None, "error": {"code": -32600, "message": "too large"}})
+        asks_list = [call for call in calls if call["method"] == "getSignaturesForAddress"]
+        if any(call["params"][1].get("minContextSlot", 0) > slot for call in asks_list):
+            return Said({"id": calls[0]["id"], "error": {"code": -32016, "message": "Minimum context slot"}})
+        answer = (lists if asks_list else knows)(asked)
+        assert isinstance(answer, Said)
+        return answer
+
+    for _ in range(3):
+        try:
+            page = union_of(balancer)
+        except ChainUnavailable:
+            continue
+        assert page.height <= slot - 22 and page.reach_s <= (1 if first else math.inf)
+
+
 def test_a_list_of_landings_reads_none_of_them_and_some_are_read_alone() -> None:
     """Also of an endpoint that takes no batches, however long the list is."""
     asked: list[str] = []
@@ -106,7 +133,7 @@ def test_a_list_of_landings_reads_none_of_them_and_some_are_read_alone() -> None
     listed, fills = asyncio.run(run())
     assert len(listed.landings) == 50 and ONE[0] in [one.signature for one in listed.landings]
     assert [fill.signature for fill in fills.fills] == [ONE[0]]
-    assert asked.count("getTransaction") == 1 and len(asked) <= 8
+    assert asked.count("getTransaction") == 1 and len(asked) <= 9
 
 
 def test_a_page_of_an_endpoint_without_batches_is_read_in_time() -> None:
@@ -133,7 +160,7 @@ def test_a_page_of_an_endpoint_without_batches_is_read_in_time() -> None:
                 await pool.close()
 
     asyncio.run(run())
-    assert limits[1:] == [solana_wallet_history.SHORT_PAGE]
+    assert limits[2:] == [solana_wallet_history.SHORT_PAGE] * 2
 
 
 def test_up_to_where_all_agree_is_up_to_where_the_last_one_is() -> None:

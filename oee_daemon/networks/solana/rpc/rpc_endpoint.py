@@ -31,9 +31,9 @@ from oee_daemon.networks.solana.rpc.rpc_outside_http import Site, now
 
 #: Seconds after which an endpoint is asked again for a batch as large as one that it refused.
 REFUSED_S = 600.0
-#: How far back a node remembers says what its answer to the call before is worth, and nothing of another's:
-#: who takes both in one request is asked for both in one.
-OF_THE_ONE_BEFORE = "getFirstAvailableBlock"
+#: What counts for the node alone that answered the call before: how far back it remembers, and what it
+#: lists up to its height. Who takes both in one request is asked for both in one.
+_OF_THE_ONE_BEFORE = ("getFirstAvailableBlock", "getSignaturesForAddress")
 
 
 class Endpoint:
@@ -93,7 +93,7 @@ class Endpoint:
         while left := len(calls) - len(found):
             # All of them, until it refuses that; then half way between what it takes and what it does not.
             size = left if refused == math.inf else min(left, (took + int(refused)) // 2)
-            if 1 < size < left and calls[len(found) + size][0] == OF_THE_ONE_BEFORE:
+            while 1 < size < left and calls[len(found) + size][0] in _OF_THE_ONE_BEFORE:
                 size -= 1
             part = calls[len(found) : len(found) + size]
             try:

@@ -1,0 +1,93 @@
+"""One endpoint's list of a wallet's landings: up to which height it is all, and how far back.
+
+What is not listed may be signed again: a list counts with the height and the memory of the node that told it,
+and of no other one.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.solana_endpoint_look import epoch_of, must_be_of
+from oee_daemon.networks.solana.solana_look_evidence import anchored_at
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a slot takes at least: a node's history reaches back at least so far for each.
+FASTEST_SLOT_S = 0.1
+
+#: Calls that have to be of one node: its height, how far back it remembers, and what it lists.
+OF_ONE_NODE = 3
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One endpoint's page: what it knows up to `height`, and for at least `reach_s` seconds back."""
+
+    height: int
+    reach_s: float
+    rows: list[Row]
+
+
+async def listed_apart(
+    endpoint: Endpoint, results: list[Result], list_of: Callable[[str], list[Call]], deadline_s: float
+) -> list[Result]:
+    """Of who tells height and list in several requests, so perhaps by several nodes: the list anew, of a node
+    that is as far; nothing, where there is none. How far back it remembers, it tells with its list or not at
+    all."""
+    try:
+        slot, _ = epoch_of(results[2])
+        ((method, (wallet, options)), *more) = list_of(endpoint.name)
+        rows: Call = (method, [wallet, {**options, "minContextSlot": slot}])
+        calls: list[Call] = [("getFirstAvailableBlock", []), rows, *more]
+        first, *listed = await endpoint.ask(calls, deadline_s, urgent=True)
+    except NoAnswer:
+        return []
+    return [*results[:3], first if endpoint.batches else None, *listed]
+
+
+def list_told(name: str, results: list[Result], genesis: str) -> Listed | None:
+    try:
+        return _listed(results, genesis)
+    except NoAnswer as e:
+        log.debug("an endpoint lists no landings", extra={"node": name, "reason": e.reason})
+        return None
+
+
+def _listed(results: list[Result], genesis: str) -> Listed:
+    if not results:
+        raise NoAnswer("no list of one node")
+    must_be_of(genesis, results[0])
+    slot, height = epoch_of(results[2])
+    try:
+        last = results[1]["value"]["lastValidBlockHeight"]
+        rows = [dict(row) for row in results[4]]
+        sane = isinstance(results[4], list)
+        sane = sane and all(isinstance(row["signature"], str) and type(row["slot"]) is int for row in rows)
+    except (KeyError, TypeError, ValueError):
+        raise NoAnswer("no list of signatures") from None
+    if len(results) > 5 and not is_final(results[5]):
+        raise NoAnswer("it does not know where to go on from")
+    if not sane:
+        raise NoAnswer("no list of signatures")
+    # Up to this height all is known, and what is not there may be signed again: it has to make sense.
+    if type(last) is not int or anchored_at(slot, height, last) is None:
+        raise NoAnswer("a height that contradicts its blockhash")
+    first = results[3] if type(results[3]) is int else slot
+    return Listed(height, math.inf if first <= 0 else (slot - first) * FASTEST_SLOT_S, rows)
+
+
+def is_final(said: Result) -> bool:
+    """What a node says of one signature's status."""
+    try:
+        return bool(said["value"][0]["confirmationStatus"] == "finalized")
+    except (KeyError, TypeError, IndexError):
+        return False
