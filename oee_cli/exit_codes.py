@@ -43,7 +43,8 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.UNKNOWN: "outcome unknown: it may be on the chain and goes on being resolved,\n"
     "or nobody could be asked how it stands when the wait ended,\n"
     "or the database was restored and can't know (restored_unknown),\n"
-    "or the daemon's answer to a change stayed lost; the key to repeat an order with is printed",
+    "or the daemon's answer to a change stayed lost;\n"
+    "the key to repeat an order with is printed",
     ExitCode.STOPPED: "cancelled, expired, or declined at a prompt",
     ExitCode.TIMEOUT: "the wait ended, nothing sent yet; the order goes on",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); the order goes on",
