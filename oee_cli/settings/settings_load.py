@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from oee_cli.cli_errors import UsageFault
-from oee_daemon.contract.setting_table import BY_NAME, file_name, in_utf8
+from oee_daemon.contract.setting_readers import in_utf8
+from oee_daemon.contract.setting_table import BY_NAME, file_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
 from oee_cli.settings.settings_load import Settings, load_settings
 from oee_daemon.contract.real_money import KEYLESS
-from oee_daemon.contract.setting_table import WALLET_NAME
+from oee_daemon.contract.setting_readers import WALLET_NAME
 
 _KINDS: dict[str, type[CliError]] = {
     "bad_key": UsageFault,

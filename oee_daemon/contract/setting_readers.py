@@ -1,0 +1,205 @@
+"""How a setting's text becomes its value: a reader for each kind. A reader's `ValueError` says what it takes,
+to stand after the setting's name. Nothing here reads the environment or a file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_YES = {"1", "true", "yes", "on"}
+_NO = {"", "0", "false", "no", "off"}
+_REDIS = ("redis:", "rediss:", "unix:")
+#: What a queue's address may say beside where it is: which database, who one is, how the line is kept safe.
+_REDIS_QUERY = ("db", "username", "password")
+#: What it may say too, and what is ours to say all the same: how long is waited, what answers look like.
+_REDIS_OURS = (
+    "client_name", "decode_responses", "encoding", "encoding_errors", "health_check_interval",
+    "max_connections", "protocol", "retry_on_timeout", "socket_connect_timeout", "socket_keepalive",
+    "socket_timeout", "timeout",
+)  # fmt: skip
+_REDIS_TLS = (
+    "cert_reqs",
+    "ca_certs",
+    "ca_path",
+    "certfile",
+    "keyfile",
+    "ca_data",
+    "password",
+    "check_hostname",
+    "ciphers",
+)
+WEB = ("http://", "https://")
+#: In front of an address whose host is the path of a Unix socket, its slashes as %2F.
+SOCKET = "http+unix://"
+#: What a wallet may be called. Its file is `wallets/NAME.json` in the home.
+WALLET_NAME = r"[a-z0-9][a-z0-9-]{0,31}"
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,19}", text) or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def rate(text: str) -> Any:
+    from oee_daemon.contract.decimals import is_decimal, read_decimal
+
+    if not is_decimal(text) or not (rate := read_decimal(text)) <= 1:
+        raise ValueError("a number from 0 to 1")
+    return rate
+
+
+def address(*starts: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not text.startswith(starts):
+            raise ValueError("an address that starts with " + " or ".join(starts))
+        return text
+
+    return read
+
+
+postgres, web = address("postgresql:", "postgres:", "postgresql+psycopg:"), address(*WEB)
+
+
+def queue(text: str) -> str:
+    """A queue's address, without what is ours to say. Any other parameter that would not count is refused."""
+    where, _, query = address(*_REDIS)(text).partition("?")
+    tls = [f"ssl_{name}" for name in _REDIS_TLS]
+    known = {*_REDIS_QUERY, *(tls if text.startswith("rediss:") else ())}
+    given = {part: part.partition("=")[0] for part in query.split("&") if part}
+    odd = next((name for name in given.values() if name not in known | {*_REDIS_OURS}), None)
+    if odd in tls:
+        raise ValueError(f"{odd} only in an address that starts with rediss://: no other is encrypted")
+    if odd is not None:
+        if "@" in query or not re.fullmatch(r"\w{1,60}", odd):
+            raise ValueError("an address that names its parameters after a ?; in a password that is %3F")
+        raise ValueError(
+            f"an address without {odd}: after its ? may stand {', '.join(_REDIS_QUERY)}, and with rediss://"
+            f" {', '.join(tls)}"
+        )
+    kept = [part for part, name in given.items() if name in known]
+    return f"{where}?{'&'.join(kept)}" if kept else where
+
+
+def site(text: str) -> str:
+    """An address for HTTP: of a host, or the path of a Unix socket."""
+    from urllib.parse import quote, urlsplit
+
+    if text.startswith("/"):
+        return SOCKET + quote(text, safe="")
+    try:
+        named = text.startswith((*WEB, SOCKET)) and urlsplit(text).hostname and text.isprintable()
+    except ValueError:
+        named = False
+    if not named or " " in text:
+        raise ValueError("an address that starts with https:// or http://, or the path of a Unix socket")
+    return text.rstrip("/")
+
+
+def sites(text: str) -> str:
+    found = [site(part.strip()) for part in text.split(",")]
+    if len(set(found)) < len(found):
+        # What two of them say counts for more than what one says twice.
+        raise ValueError("addresses separated by commas, each of them once")
+    return ",".join(found)
+
+
+def some_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        names = [part.strip().lower() for part in text.split(",")]
+        if not set(names) <= set(choices):
+            raise ValueError("names separated by commas, of " + ", ".join(choices))
+        return ",".join(names)
+
+    return read
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError("one of " + ", ".join(choices))
+        return text
+
+    return read
+
+
+def path(text: str) -> Path:
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("the home of an account that exists") from None
+    if not path.is_absolute():
+        raise ValueError("an absolute path")
+    if not in_utf8(path):
+        raise ValueError("a path in UTF-8")
+    return path
+
+
+def in_utf8(path: Path) -> bool:
+    """Whether all who are given this path as text find the same file: servers and drivers speak UTF-8."""
+    try:
+        return str(path).encode() == os.fsencode(path)
+    except UnicodeError:
+        return False
+
+
+def wallet(text: str) -> str:
+    """A wallet's name, or the whole path of its file."""
+    if "/" in text:
+        return str(path(text))
+    if not re.fullmatch(WALLET_NAME, text):
+        raise ValueError("a name of 1 to 32 small letters, digits and -, or the absolute path of a key file")
+    return text
+
+
+def amounts(text: str) -> str:
+    from oee_daemon.contract.decimals import is_decimal
+
+    parts = [part.split() for part in text.split(",")]
+    if not all(len(part) == 2 and is_decimal(part[0]) for part in parts):
+        raise ValueError('amounts and tokens separated by commas, as "100 SOL, 10000 USDC"')
+    return ", ".join(" ".join(part) for part in parts)
+
+
+def dollars(text: str) -> Any:
+    from oee_daemon.contract.decimals import is_decimal, read_decimal
+
+    dollars = read_decimal(text) if is_decimal(text) else None
+    # Micro-dollars are what limits count in.
+    if not dollars or dollars.adjusted() >= 12 or round(dollars, 6) != dollars:
+        raise ValueError("US dollars, as in 250 or 99.50")
+    return dollars
+
+
+def symbols(text: str) -> str:
+    names = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[A-Za-z0-9$._-]{1,64}", name) for name in names):
+        raise ValueError("symbols or mints separated by commas")
+    return ",".join(names)
+
+
+def names(text: str) -> str:
+    names = [part.strip().lower() for part in text.split(",")]
+    if not all(re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*", name) for name in names):
+        raise ValueError("names or addresses separated by commas, without ports")
+    return ",".join(names)
+
+
+def flag(text: str) -> bool:
+    if text.lower() not in _YES | _NO:
+        raise ValueError("1 or 0")
+    return text.lower() in _YES
+
+
+def header(text: str) -> str:
+    # One line of printable ASCII, or the request could not even be written.
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("plain characters, as `oee daemon token` prints them")
+    return text
