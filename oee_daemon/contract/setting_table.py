@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from oee_daemon.contract import setting_readers as reads
+import oee_daemon.contract.setting_readers as reads
 from oee_daemon.contract.real_money import REAL_MONEY
 
 #: From the first colon to the last @: a password may hold either.
