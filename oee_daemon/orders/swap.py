@@ -38,7 +38,7 @@ def is_far_better(more: int, less: int) -> bool:
 class Toll:
     """By what the network's part of a swap can be told before it is built: accounts of others that it writes,
     the pools that it goes through, and the price for each compute unit that its venue hints at. `opens`:
-    accounts that its programs keep of the trader, who pays for them where they are not there yet."""
+    accounts that it makes at the trader's cost where they are not there yet, but those of its two tokens."""
 
     accounts: tuple[str, ...]
     pools: int = 1

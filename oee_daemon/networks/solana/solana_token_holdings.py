@@ -20,7 +20,7 @@ from oee_daemon.networks.solana.solana_mint_account import ACCOUNT_BYTES, MOST_A
 from oee_daemon.networks.solana.solana_mint_reader import Genesis, data_of, facts_of, mint_of
 from oee_daemon.networks.solana.solana_programs import TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.solana_swap_assembly import own_account
-from oee_daemon.networks.solana.solana_trader_accounts import MOST_LEFT
+from oee_daemon.networks.solana.solana_trader_accounts import MOST_LEFT, kept_of
 from oee_daemon.networks.solana.solana_unit_pricing import accounts_of
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.tokens import MAX_UNITS
@@ -80,8 +80,10 @@ class SolanaHoldings:
             rents = known or self._told(results[2:])
             rows = dict(zip(asked, accounts_of(results[1], len(asked)), strict=True))
             means = self._means(mints, rows, rents)
-            # All of them together may take as much: what is more is not signed.
-            left = MOST_LEFT if any(rows[address] is None for address in opens) else 0
+            missing = [address for address in opens if rows[address] is None]
+            kept = kept_of(self._wallet, missing)
+            # All that programs keep may take as much together: what is more is not signed.
+            left = (MOST_LEFT if kept else 0) + (len(missing) - len(kept)) * rents[2]
             return replace(means, reserve=means.reserve + left)
 
         if not every:

@@ -27,6 +27,7 @@ from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
+from oee_daemon.networks.solana.solana_mint_account import MOST_ACCOUNT_BYTES
 from oee_daemon.networks.solana.solana_mint_reader import MintReader
 from oee_daemon.networks.solana.solana_programs import ASSOCIATED, TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.solana_token_holdings import SolanaHoldings
@@ -130,8 +131,17 @@ def test_means_are_what_a_swap_can_spend_and_what_its_accounts_take(local: Local
                         taken.mint: taken.decimals,
                     }
             request = QuoteRequest(input_token=SOL, output_token=USDC, amount=1, mode=SwapMode.EXACT_IN)
-            there, gone = local.wallet.address, str(Pubkey(bytes(range(1, 33))))
-            for opens, more in (([there], 0), ([gone], 2_000_000), ([there, gone, USDC.mint], 2_000_000)):
+            there, token = local.wallet.address, str(Pubkey(bytes(range(1, 33))))
+            seeds = [b"user_volume_accumulator", bytes(Pubkey.from_string(there))]
+            pumps = Pubkey.from_string("pAMMBay6oceH9fJKBRHGP5D4bD4sWpmSwMn52FMfXEA")
+            kept = str(Pubkey.find_program_address(seeds, pumps)[0])
+            most = asked.rent(MOST_ACCOUNT_BYTES)
+            for opens, more in (
+                ([there], 0),
+                ([kept], 2_000_000),
+                ([there, token, kept], 2_000_000 + most),
+                ([token, USDC.mint], most),
+            ):
                 for every in (False, True):
                     (found, *_) = await asked.holdings.means(request, 5.0, every=every, opens=opens)
                     assert found.reserve == own + account + more

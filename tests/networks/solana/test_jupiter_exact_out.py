@@ -210,3 +210,9 @@ def test_a_table_that_has_grown_is_read_anew_on_a_further_attempt() -> None:
             return found
 
     assert asyncio.run(run()) == [0, 0, 1]
+
+
+def test_a_key_that_is_wanted_is_named_with_its_setting() -> None:
+    with pytest.raises(VenueError, match="OEE_JUPITER_KEY_FILE") as refused:
+        asking(Jupiter(status=401))
+    assert not refused.value.retryable

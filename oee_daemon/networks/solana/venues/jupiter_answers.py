@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from solders.instruction import AccountMeta, Instruction
@@ -26,6 +26,7 @@ from oee_daemon.networks.solana.solana_swap_assembly import make_account, own_ac
 from oee_daemon.networks.solana.solana_trader_accounts import kept_of
 from oee_daemon.networks.solana.venues.venue_api import Api, Said, bps_of, ids_of
 from oee_daemon.networks.venue import Plan
+from oee_daemon.orders.swap import QuoteRequest
 
 #: Errors that say: not for this pair or amount (https://dev.jup.ag, common errors). Others may pass.
 _REFUSALS = (
@@ -54,7 +55,12 @@ def accepted(said: Said, name: str) -> Said:
         return said
     if any(said.json.get(key) in _REFUSALS for key in ("errorCode", "error")):
         raise VenueRefused(f"{name} has no route for it.")
-    raise VenueError(f"{name} refuses it: HTTP {said.status}.", retryable=said.status != 401)
+    if said.status == 401:
+        raise VenueError(
+            f"{name} refuses it: HTTP 401. Jupiter wants a valid key: see OEE_JUPITER_KEY_FILE.",
+            retryable=False,
+        )
+    raise VenueError(f"{name} refuses it: HTTP {said.status}.", retryable=True)
 
 
 def amounts_of(told: Mapping[str, Any], mints: tuple[str, str], api: Api) -> Amounts:
@@ -71,9 +77,13 @@ def pools_of(told: Mapping[str, Any]) -> tuple[str, ...]:
     return ids_of(hops, "ammKey")
 
 
-def opens_of(told: Mapping[str, Any], trader: str) -> tuple[str, ...]:
-    """The accounts that a program on its way keeps of the trader; of a swap that `steps_of` could read."""
-    return kept_of(trader, (str(row["pubkey"]) for row in told["swapInstruction"]["accounts"]))
+def opens_of(steps: Sequence[Instruction], request: QuoteRequest, trader: str) -> tuple[str, ...]:
+    """The accounts that these steps make where they are not there: those that a program keeps of the trader,
+    and the trader's own of tokens on the way."""
+    ends = (request.input_token.mint, request.output_token.mint, WSOL)
+    kept = kept_of(trader, (str(meta.pubkey) for step in steps for meta in step.accounts))
+    made = [step.accounts for step in steps if str(step.program_id) == ASSOCIATED and len(step.accounts) > 3]
+    return *kept, *dict.fromkeys(str(one[1].pubkey) for one in made if str(one[3].pubkey) not in ends)
 
 
 def impact_of(told: Mapping[str, Any]) -> int | None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.hash import Hash
+from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from oee_daemon.contract.order_types import SwapMode
@@ -71,7 +72,7 @@ class JupiterVenue:
                 raise VenueRefused(f"{self.name} does not quote exact outputs.", code="exact_out_unsupported")
             return await self._exact_out.quote(request, deadline_s)
         bps = quoted_bps(request)
-        said = await self._fitting(request, bps, deadline_s)
+        said, steps = await self._fitting(request, bps, deadline_s)
         self._kept.keep(request, bps, said)
         pools = pools_of(said.json)
         return Quote(
@@ -79,7 +80,7 @@ class JupiterVenue:
             amount_in=request.amount,
             amount_out=self._amounts(said, request).taken,
             price_impact_bps=impact_of(said.json),
-            toll=Toll(pools, len(pools) or 1, hint_of(said.json), opens_of(said.json, self._wallet)),
+            toll=Toll(pools, len(pools) or 1, hint_of(said.json), opens_of(steps, request, self._wallet)),
         )
 
     async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
@@ -102,8 +103,11 @@ class JupiterVenue:
                 if not self._widths.narrow(plan.request):
                     raise
 
-    async def _fitting(self, request: QuoteRequest, bps: int, deadline_s: float) -> Said:
-        """A quote whose swap one transaction can hold: else the best price would be one that nobody gets."""
+    async def _fitting(
+        self, request: QuoteRequest, bps: int, deadline_s: float
+    ) -> tuple[Said, list[Instruction]]:
+        """A quote whose swap one transaction can hold, with its steps: else the best price would be one that
+        nobody gets."""
         loop = asyncio.get_running_loop()
         until = loop.time() + deadline_s
         while True:
@@ -117,7 +121,7 @@ class JupiterVenue:
             try:
                 steps = steps_of(said.json, plan, self._api)
                 compiled(plan, _SOME, steps, self._tables(said), limit=MOST_UNITS, price=0)
-                return said
+                return said, steps
             except SwapTooLong:
                 if not self._widths.narrow(request):
                     raise
