@@ -87,6 +87,9 @@ class Halting:
         log.warning("halted", extra={"reason": halt.reason, "by": halt.by})
         loud, hangs = self._wait_until_quiet(halt)
         own = [worker for worker in loud if self._is_own(worker)]
+        if not self._holds(halt):
+            # Somebody resumed meanwhile: nobody is asked to be quiet any more.
+            own, hangs = [], False
         if own or hangs:
             log.warning("the worker does not say that it is quiet, and is killed")
             self._end_worker()
@@ -97,6 +100,10 @@ class Halting:
             halt_mark.told(self._home, self._network, file)
         others = [worker for worker in loud if worker not in own]
         return Halted(halt, already, may_land, others, bool(own) or hangs)
+
+    def _holds(self, halt: Halt) -> bool:
+        now = self.read()
+        return now is not None and now.number == halt.number
 
     def _held_before(self, mark: str | None) -> bool:
         """Whether the engine was halted before the halt that began with that file, which may have been

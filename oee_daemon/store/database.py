@@ -184,7 +184,7 @@ def look_anew(db: Engine) -> bool:
         raise OperationalError(None, None, e) from e
     made.close()
     if moved:
-        log.warning("new connections lead to another Postgres than those before: they are used no more")
+        log.warning("Postgres was restarted, or another one took over: no older connection is used any more")
     return moved
 
 

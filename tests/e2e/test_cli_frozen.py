@@ -187,4 +187,4 @@ def test_a_batch_waits_for_a_frozen_daemon_as_long_as_it_was_told(
         took = time.monotonic() - began
     assert (done.returncode, done.stdout) == (6, "")
     assert f"is frozen.\n  Let it go on: kill -CONT {cli.pid}" in done.stderr
-    assert took < 15, "30 s are what it waits at most"
+    assert took < 25, "30 s are what it waits at most, and then as long as a look takes"

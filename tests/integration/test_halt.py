@@ -227,6 +227,23 @@ def test_a_halt_waits_for_each_worker_and_names_who_does_not_answer(
     assert halting.resume() == done.halt and halting.resume() is None
 
 
+def test_who_is_not_quiet_is_left_alone_once_somebody_has_resumed(
+    bench: Bench, halting: Halting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oee_daemon.engine.halting.QUIET_S", 0.2)
+    with bench.db.connect() as conn:
+        readiness_sql.beat(conn, "home:1", "simulated")
+    wait = halting._wait_until_quiet
+
+    def resumed(halt: halt_row.Halt) -> Any:
+        assert halting.resume() == halt
+        return wait(halt)
+
+    monkeypatch.setattr(halting, "_wait_until_quiet", resumed)
+    assert not halting.halt(None, None).killed
+    assert (ended, halting.read()) == ([], None)
+
+
 @pytest.mark.parametrize("own", ["beats", "hangs"])
 def test_a_halt_waits_for_whoever_postgres_has_lost(
     bench: Bench, halting: Halting, sql: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch, own: str
