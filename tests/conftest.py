@@ -87,6 +87,7 @@ def pytest_collection_finish() -> None:
     # At its first example Hypothesis looks for those who hold its dice, and finds nobody who is frozen.
     hypothesis.settings(max_examples=1, database=None)(hypothesis.given(none())(lambda nothing: nothing))()
     gc.freeze()
+    gc.set_threshold(10_000)
     gc.enable()
 
 

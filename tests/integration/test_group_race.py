@@ -48,7 +48,7 @@ from tests.kit.waiting import (
 #: Groups, watchers, workers.
 GROUPS, WATCHERS, WORKERS = 12, 3, 3
 #: Seconds after which a run is broken off: of what is whole, of what is broken, and of what comes to no end.
-WHOLE_S, BROKEN_S, ENDLESS_S = 60.0, 8.0, 2.0
+WHOLE_S, BROKEN_S, ENDLESS_S = 60.0, 8.0, 1.0
 
 
 class Run:
