@@ -130,7 +130,7 @@ def test_a_bound_that_no_account_can_hold_keeps_no_other_stop_from_firing(bench:
     """They fire in one statement."""
     huge, other = (bench.place(type=OrderType.STOP, trail_bps=300, confirm_ms=1) for _ in range(2))
     high = Decimal(10**9)
-    bench.set(huge.id, amount=MAX_UNITS, peak=high, arm_price=high * Decimal("0.97"))
+    bench.set(huge.id, amount=Decimal(MAX_UNITS), peak=high, arm_price=high * Decimal("0.97"))
     watcher = bench.watcher()
     bench.move_market(-400)
     assert sorted(looked(bench, watcher, 3)) == sorted([huge.id, other.id])
