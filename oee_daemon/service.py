@@ -39,6 +39,7 @@ from oee_daemon.engine.engine_telling import Teller, open_targets
 from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.engine.halting import Halting
 from oee_daemon.errors import Unavailable
+from oee_daemon.home import home_protection
 from oee_daemon.home.home_folder import Home
 from oee_daemon.logfile import OwnLog
 from oee_daemon.networks.network_opening import open_network
@@ -85,6 +86,7 @@ class Service:
         self._home = home
         self._servers = servers
         self._started_at = rfc3339(datetime.now(UTC), "seconds")
+        self._loosened: dict[str, tuple[str, str | None]] = {}
         self._db = open_database(settings.database_url, pool_size=API_CONNECTIONS)
         # Before anything reads a table.
         _prepare(self._db, settings)
@@ -204,6 +206,9 @@ class Service:
         try:
             await self._listeners.open()
             self._home.phase("worker")
+            self._loosened = home_protection.note(self._home.path, self._settings)
+            if self._loosened:
+                log.warning("less protects money than before", extra={"settings": self._loosened})
             self._announce()
             self._teller.start()
             self._beat.start()
@@ -236,6 +241,7 @@ class Service:
                 "version": VERSION,
                 "protocol": PROTOCOL,
                 "startedAt": self._started_at,
+                "loosened": self._loosened,
             }
         )
         self._home.phase(READY)

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from oee_cli.api.client_launcher import START_LIMIT, Launcher
+from oee_cli.api.client_loosened import say_loosened
 from oee_cli.api.client_lost_answers import may_be_done, may_be_placed, not_placed
 from oee_cli.api.client_processes import explain_frozen
 from oee_cli.api.client_recent_orders import Recent
@@ -125,6 +126,7 @@ class Client:
             if started:
                 # Its socket may be in another place than the one before it.
                 self._disconnect()
+                say_loosened(self.output, self.launcher.running())
 
     def get(self, path: str, params: dict[str, Any] | None = None) -> Any:
         return self.read("GET", path, params=params)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from oee_cli.api.client_launcher import Launcher, daemon_command
+from oee_cli.api.client_loosened import say_loosened
 from oee_cli.api.client_processes import explain_frozen
 from oee_cli.cli_errors import CliError, Forbidden, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
@@ -51,6 +52,8 @@ def start_daemon(output: Output, *, switch: bool) -> ExitCode:
     launcher.arguments = _switch_arguments(switch)
     started = launcher.start()
     _report_running(output, launcher, "started" if started else "already running")
+    if started:
+        say_loosened(output, launcher.running())
     return ExitCode.DONE
 
 
@@ -69,6 +72,7 @@ def restart_daemon(output: Output, *, switch: bool) -> ExitCode:
     launcher.arguments = _switch_arguments(switch)
     launcher.restart()
     _report_running(output, launcher, "restarted")
+    say_loosened(output, launcher.running())
     return ExitCode.DONE
 
 

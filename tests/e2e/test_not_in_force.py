@@ -14,7 +14,8 @@ import pytest
 from oee_daemon.embedded import Servers
 from tests.kit.answers import refused
 from tests.kit.api_daemon import Shared
-from tests.kit.commands import Cli, Done, refusal, serving
+from tests.kit.commands import QUICK, Cli, Done, refusal, serving
+from tests.kit.homes import furnished
 
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
 #: What the daemon of this file was started with.
@@ -232,3 +233,25 @@ def test_over_http_one_header_says_it_and_none_says_nothing(api: Shared) -> None
     assert api.stored() == before
     kept = api.http.post("/api/orders/execute", json=limit, headers={"OEE-Settings": "max_order=5000"})
     assert kept.status_code == api.post(limit).status_code == 202
+
+
+def test_a_restart_puts_it_in_force_and_a_start_without_it_says_so(homes: Path) -> None:
+    cli = Cli(furnished(homes / "h"), **QUICK)
+    day = {"OEE_MAX_DAILY": "100"}
+    try:
+        assert "max_daily" not in cli.run("daemon", "start").stderr
+        not_in_force(cli.run("buy", "SOL", "USDC", "0.1", "--json", **day), "without it.")
+        assert "max_daily" not in cli.run("daemon", "restart", **day).stderr
+        assert cli.json("buy", "SOL", "USDC", "0.1", **day)["status"] == "confirmed"
+        # Another shell, which knows nothing of it: what was in force is not gone without a word.
+        again = cli.run("daemon", "restart")
+        said = " ".join(again.stderr.split())
+        assert again.returncode == 0 and "max_daily was 100 in the daemon that ran before" in said
+        assert "in this one it is not set" in said and "oee config set max_daily 100" in said
+        assert cli.run("daemon", "start").stderr == cli.run("history").stderr == ""
+        cli.run("daemon", "restart", **day)
+        cli.run("daemon", "stop")
+        started = cli.run("history", OEE_MAX_DAILY="250")
+        assert "in this one it is 250" in " ".join(started.stderr.split())
+    finally:
+        cli.run("daemon", "stop")

@@ -1,0 +1,35 @@
+"""What protects money in the daemon of a home, written down, so that a later one that keeps less says so.
+
+A limit that was set in one shell alone is gone once another one starts the daemon, after a reboot for one.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from oee_daemon.contract.atomic_file import atomic_write
+from oee_daemon.contract.setting_protection import PROTECTS, is_kept
+from oee_daemon.settings import Settings
+
+
+def note(home: Path, settings: Settings) -> dict[str, tuple[str, str | None]]:
+    """Writes down what protects now. By setting, what the daemon before this one had and this one does not
+    keep: its value, and the one of now, `None` where it is not set."""
+    file = home / "protection.json"
+    before = _read(file)
+    now = {name: text for name, text in settings.dump().items() if name in PROTECTS}
+    if now != before:
+        atomic_write(file, json.dumps(now) + "\n")
+    lost = {name: text for name, text in before.items() if not is_kept(name, text, now.get(name))}
+    return {name: (text, now.get(name)) for name, text in lost.items()}
+
+
+def _read(file: Path) -> dict[str, str]:
+    """Empty where nothing is written down, or not so that it can be read."""
+    try:
+        told = {str(name): str(text) for name, text in json.loads(file.read_text()).items()}
+        # A value that this release does not take is none to compare with.
+        return {name: text for name, text in told.items() if name in PROTECTS and is_kept(name, text, text)}
+    except (OSError, ValueError, AttributeError):
+        return {}
