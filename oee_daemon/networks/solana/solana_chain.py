@@ -43,6 +43,7 @@ from oee_daemon.networks.solana.solana_look_evidence import (
     Shown,
     anchored_at,
     look_of,
+    moved_by,
 )
 from oee_daemon.networks.solana.solana_slot_clock import SlotClock
 from oee_daemon.networks.solana.solana_wallet_history import History
@@ -271,7 +272,8 @@ class SolanaChain:
     async def fill(self, signature: str) -> Fill | None:
         shown = await self._shown_or_raise(signature)
         landed = [one.result for one in shown if isinstance(one.result, Landed)]
-        return landed[0].fill if len(landed) == len(shown) > 0 else None
+        agreed = len({moved_by(one.fill) for one in landed}) == 1 and len(landed) == len(shown)
+        return landed[0].fill if agreed else None
 
     async def _shown_or_raise(self, signature: str) -> Sequence[Shown]:
         """As `_shown`; raises `ChainUnavailable` where no endpoint answers."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from oee_daemon.orders.swap import Landed, Look, Rejected, Unknown
+from oee_daemon.orders.swap import Fill, Landed, Look, Rejected, Unknown
 
 #: Slots for which a node's cache of statuses reaches back, with a margin: it keeps 300 roots
 #: (https://github.com/solana-labs/solana/pull/9314). What is older takes a node that keeps the blocks.
@@ -98,10 +98,11 @@ def look_of(
 
 
 def _moved(result: Landed | Rejected) -> tuple[object, ...]:
+    return () if isinstance(result, Rejected) else moved_by(result.fill)
+
+
+def moved_by(fill: Fill) -> tuple[object, ...]:
     """What has to be the same whoever tells it: times and wording need not be."""
-    if isinstance(result, Rejected):
-        return ()
-    fill = result.fill
     return fill.input_mint, fill.output_mint, fill.amount_in, fill.amount_out
 
 

@@ -23,7 +23,7 @@ from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, must_be_of
 from oee_daemon.networks.solana.solana_fill import Unreadable
 from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS, shown_of, whose
-from oee_daemon.networks.solana.solana_look_evidence import Shown
+from oee_daemon.networks.solana.solana_look_evidence import Shown, moved_by
 from oee_daemon.networks.solana.solana_swap_memo import read_memo
 from oee_daemon.networks.solana.solana_wallet_list import (
     OF_ONE_NODE,
@@ -155,22 +155,41 @@ class History:
     async def _fills(
         self, signatures: Sequence[str], genesis: str, mints: Sequence[str] = ()
     ) -> tuple[list[Fill], list[UUID]]:
-        """Those that can be read, and the orders of those that can't be."""
-        fills, unread = [], []
+        """Those that can be read, and the orders of those that can't be: as two endpoints tell it, since what
+        a landing moved is not in what the wallet has signed. Raises `ChainUnavailable`."""
+        fills: list[Fill] = []
+        unread: list[UUID] = []
         for begin in range(0, len(signatures), BATCH):
             part = signatures[begin : begin + BATCH]
             calls: list[Call] = [GENESIS, *(("getTransaction", [one, OPTIONS]) for one in part)]
-            results = await self._pool.any(calls, lambda told: _all_told(told, genesis), REQUEST_S)
-            for signature, said in zip(part, results, strict=True):
-                try:
-                    shown = self._shown(said, signature, mints)
-                except Unreadable:
-                    # It moved something, and was no swap; or was one, and moved more than two tokens.
-                    if (order_id := whose(said, self._wallet)) is not None:
-                        unread.append(order_id)
-                    continue
-                if isinstance(shown.result, Landed):
-                    fills.append(shown.result.fill)
+
+            def read(results: list[Result], part: Sequence[str] = part) -> tuple[list[Fill], list[UUID]]:
+                return self._read(part, _all_told(results, genesis), mints)
+
+            found, *other = await self._pool.two(calls, read, REQUEST_S)
+            if any(_amounts(one) != _amounts(found) for one in other):
+                raise ChainUnavailable(
+                    "The RPC endpoints tell different amounts of a landing. See: oee doctor"
+                )
+            fills += found[0]
+            unread += found[1]
+        return fills, unread
+
+    def _read(
+        self, signatures: Sequence[str], results: Sequence[Any], mints: Sequence[str]
+    ) -> tuple[list[Fill], list[UUID]]:
+        """By one endpoint's word."""
+        fills, unread = [], []
+        for signature, said in zip(signatures, results, strict=True):
+            try:
+                shown = self._shown(said, signature, mints)
+            except Unreadable:
+                # It moved something, and was no swap; or was one, and moved more than two tokens.
+                if (order_id := whose(said, self._wallet)) is not None:
+                    unread.append(order_id)
+                continue
+            if isinstance(shown.result, Landed):
+                fills.append(shown.result.fill)
         return fills, unread
 
     def _shown(self, said: Any, signature: str, mints: Sequence[str]) -> Shown:
@@ -289,6 +308,12 @@ def _latest(told: Sequence[object]) -> datetime:
     if not told or not all(type(unix) is int and unix > 0 for unix in told):
         return datetime.max.replace(tzinfo=UTC)
     return max(map(_moment, told))
+
+
+def _amounts(told: tuple[list[Fill], list[UUID]]) -> tuple[object, ...]:
+    """What has to be the same whoever tells it."""
+    fills, unread = told
+    return tuple((one.signature, moved_by(one)) for one in fills), tuple(unread)
 
 
 def _all_told(results: list[Result], genesis: str) -> list[Any]:

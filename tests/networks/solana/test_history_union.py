@@ -20,6 +20,7 @@ from oee_daemon.networks.solana import solana_wallet_history
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.solana_wallet_history import History
 from tests.networks.solana.memo_landings import (
+    BONK,
     ORDER,
     OURS,
     USDC,
@@ -106,6 +107,24 @@ def test_no_node_of_a_balancer_lists_up_to_the_height_of_another(slot: int, firs
         except ChainUnavailable:
             continue
         assert page.height <= slot - 22 and page.reach_s <= (1 if first else math.inf)
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    "lies",
+    [landing(OURS, **{USDC: 8}), landing(OURS, **{BONK: 7}), landing(OURS)],
+    ids=["more", "other", "unread"],
+)
+def test_no_single_endpoint_says_what_a_landing_moved(lies: tuple[str, Any], first: bool) -> None:
+    """The bytes are signed, the balances are not: after a failover an order was confirmed with what one of
+    two endpoints made up."""
+    assert lies[0] == ONE[0]
+    nodes = [lister(lies), lister(ONE)]
+    with pytest.raises(ChainUnavailable, match="different amounts"):
+        union_of(*nodes if first else reversed(nodes))
+    # Of one that is silent about it, the other one's word is all there is.
+    (found,) = union_of(lister(), lister(ONE)).fills
+    assert found.amount_out == 7
 
 
 def test_a_list_of_landings_reads_none_of_them_and_some_are_read_alone() -> None:

@@ -10,7 +10,7 @@ import pytest
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
-from oee_daemon.networks.solana.solana_endpoint_look import answer_of, calls_for
+from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, answer_of, calls_for
 from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS
 from oee_daemon.networks.solana.solana_look_evidence import Anchored, look_of
 from tests.networks.solana.server import Asked, Said, rpc, serving
@@ -68,3 +68,26 @@ def test_a_status_and_how_far_back_it_was_looked_for_are_of_one_node(most: int, 
             await one.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_a_block_to_build_on_and_where_the_chain_is_are_of_one_node(most: int) -> None:
+    """By where its anchor was, it is told of a swap how far back a node has to remember."""
+    parts: list[list[str]] = []
+
+    def answer(asked: Asked) -> Said:
+        calls = asked.json if isinstance(asked.json, list) else [asked.json]
+        if len(calls) > most:
+            return Said({"id": None, "error": {"code": -32600, "message": "too large"}})
+        parts.append([call["method"] for call in calls])
+        return KEEPS(asked)
+
+    async def run() -> None:
+        async with serving(answer) as (address, _):
+            one = Endpoint(Site(address), Bucket(1000.0, 1000))
+            for _ in range(3):
+                await one.ask([GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH], DEADLINE_S)
+            await one.close()
+
+    asyncio.run(run())
+    assert len([part for part in parts if part[-2:] == ["getLatestBlockhash", "getEpochInfo"]]) == 3

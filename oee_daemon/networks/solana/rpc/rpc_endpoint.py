@@ -31,9 +31,9 @@ from oee_daemon.networks.solana.rpc.rpc_outside_http import Site, now
 
 #: Seconds after which an endpoint is asked again for a batch as large as one that it refused.
 REFUSED_S = 600.0
-#: What counts for the node alone that answered the call before: how far back it remembers, and what it
-#: lists up to its height. Who takes both in one request is asked for both in one.
-_OF_THE_ONE_BEFORE = ("getFirstAvailableBlock", "getSignaturesForAddress")
+#: What counts for the node alone that answered the call before: how far its chain is, how far back it
+#: remembers, and what it lists up to there. Who takes both in one request is asked for both in one.
+_OF_THE_ONE_BEFORE = ("getEpochInfo", "getFirstAvailableBlock", "getSignaturesForAddress")
 
 
 class Endpoint:
