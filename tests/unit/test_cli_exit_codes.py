@@ -105,3 +105,7 @@ def test_the_error_object() -> None:
         "retryable": True,
         "hint": "Next.",
     }
+
+
+def test_the_table_of_codes_fits_a_terminal_of_80_columns() -> None:
+    assert max(map(len, exit_code_table().splitlines())) <= 80
