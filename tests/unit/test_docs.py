@@ -16,6 +16,8 @@ import typer
 
 from docs import tables
 from oee_cli.app import app
+from oee_cli.text.option_text import SNIPER_OPTIONS
+from oee_cli.text.terms_text import Terms
 from oee_daemon.api.api_answer_schema import OrderIn
 from oee_daemon.contract.fields import GIVEN, Kind
 
@@ -169,6 +171,18 @@ def test_what_an_order_is_placed_with_is_said_of_each_type() -> None:
         asked["slippageBps"]["default"] is None and "500 of a sniper" in asked["slippageBps"]["description"]
     )
     assert asked["swapMode"]["default"] == "ExactIn"
+
+
+def test_every_command_that_places_or_edits_takes_the_terms_and_what_refusals_name() -> None:
+    commands: Any = typer.main.get_command(app)
+    taken = {
+        name: {word for p in commands.commands[name].params for word in p.opts} for name in (*USUAL, "edit")
+    }
+    for name in taken:
+        assert set(Terms._fields) <= {p.name for p in commands.commands[name].params}, name
+    options = {field.option for field in GIVEN if field.option}
+    assert options <= set.union(*taken.values())
+    assert set(SNIPER_OPTIONS.values()) <= taken["snipe"]
 
 
 def test_the_document_says_how_long_a_text_may_be() -> None:
