@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -71,30 +72,23 @@ class Run(Protocol):
     def __call__(self, work: Coroutine[Any, Any, T]) -> T: ...
 
 
+@dataclass(eq=False)
 class Identity:
-    """One process's view. `mark`: the home's file, outside Postgres, that says how far its log had come."""
+    """One process's view. `run`: does on the network's loop what this thread waits for. `mark`: the home's
+    file, outside Postgres, that says how far its log had come. `must_be_held` raises `HomeLost` once the
+    mark's home is another one. `alive` is called while what takes long goes on."""
 
-    def __init__(
-        self,
-        db: Engine,
-        network: Network,
-        run: Run,
-        *,
-        mark: Path | None = None,
-        must_be_held: Callable[[], None] = lambda: None,
-        keep_days: int | None = None,
-        alive: Callable[[], None] = lambda: None,
-    ) -> None:
-        """`run`: does on the network's loop what this thread waits for. `must_be_held` raises `HomeLost` once
-        the mark's home is another one. `alive` is called while what takes long goes on."""
-        self._db = db
-        self._network = network
-        self._chain = BoundedChain(network.chain, FaultLog())
-        self._run = run
-        self._mark = mark
-        self._must_be_held = must_be_held
-        self._keep_days = keep_days
-        self._say_alive = alive
+    db: Engine
+    network: Network
+    run: Run
+    _: KW_ONLY
+    mark: Path | None = None
+    must_be_held: Callable[[], None] = lambda: None
+    keep_days: int | None = None
+    alive: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
+        self._chain = BoundedChain(self.network.chain, FaultLog())
         #: Where the database was last seen to be; none where that can't be known.
         self.known: Where | None = None
         self.settled = False
@@ -122,26 +116,26 @@ class Identity:
         marks = [mark for mark in (self.known, self._marked()) if mark is not None]
         here = self._here()
         # Nothing is held while the chain is asked.
-        chain = self._run(self._chain.identity())
+        chain = self.run(self._chain.identity())
         newest, unknown = self._unknown_landing()
-        with transactions(self._db).begin() as conn:
+        with transactions(self.db).begin() as conn:
             engine_row.lock(conn)
             row = engine_row.whose(conn)
             if row is not None:
-                self._compare("wallet", row.wallet, self._network.wallet.address)
-                self._compare("network", row.network, self._network.name)
+                self._compare("wallet", row.wallet, self.network.wallet.address)
+                self._compare("network", row.network, self.network.name)
                 self._compare("chain", row.chain, chain)
             gap, elsewhere = _forgot(row, here, marks)
             gap = gap or unknown
             if gap:
-                orders = doubt_sql.doubt(conn, chain, elsewhere=elsewhere, going_on=self._say_alive)
+                orders = doubt_sql.doubt(conn, chain, elsewhere=elsewhere, going_on=self.alive)
                 log.warning(
                     "the database is not where it was", extra={"reason": gap, "in_doubt": len(orders)}
                 )
             if row is not None and halt_row.restore_lost(conn, self._halt_known()):
                 log.warning("halted: the database forgot that it was")
             doubt_sql.forget_the_ended(conn)
-            ours = {"network": self._network.name, "wallet": self._network.wallet.address}
+            ours = {"network": self.network.name, "wallet": self.network.wallet.address}
             engine_row.write(conn, here, newest, chain=chain, **ours)
         self.known, self.settled, self._untold = here, True, None
         self._note()
@@ -165,7 +159,7 @@ class Identity:
 
     def _here(self) -> Where | None:
         # Apart from any transaction, which an error would end.
-        with self._db.connect() as conn:
+        with self.db.connect() as conn:
             return engine_row.where(conn)
 
     def _compare(self, what: str, stored: str, ours: str) -> None:
@@ -186,11 +180,11 @@ class Identity:
     def _unknown_landing(self) -> tuple[str | None, str | None]:
         """The newest landing; and what one was since the last look whose swap the database does not have,
         though each is stored before. The chain is asked only what those were that it does not have."""
-        with self._db.connect() as conn:
+        with self.db.connect() as conn:
             row = engine_row.whose(conn)
         looked_into, until = None if row is None else row.newest_fill, time.monotonic() + _LOOK_S
         signatures, shared, whole = self._since(looked_into, until, first=row is None)
-        with self._db.connect() as conn:
+        with self.db.connect() as conn:
             stored = orders_of(conn, signatures)
         # One that a node does not list yet would hide what it lists below it later.
         known = [one for one in signatures if shared is None or one in shared]
@@ -201,7 +195,7 @@ class Identity:
                 whole = False
                 break
             try:
-                told = self._run(self._chain.fills_of(missing[begin : begin + _TOLD]))
+                told = self.run(self._chain.fills_of(missing[begin : begin + _TOLD]))
             except ChainUnavailable:
                 if self._may_be_told():
                     raise
@@ -223,20 +217,20 @@ class Identity:
         """Those that any node lists before the one that was looked into last, as long as orders are kept:
         whatever others had land in between hides none; which of them each node lists; and whether that is
         all of them. `first`: nothing was stored before, and the newest are enough."""
-        kept = datetime.now(UTC) - timedelta(days=self._keep_days) if self._keep_days else None
+        kept = datetime.now(UTC) - timedelta(days=self.keep_days) if self.keep_days else None
 
         def is_kept(one: ListedLanding) -> bool:
             # A block without a time may be of any.
             return kept is None or one.at >= kept or one.at.timestamp() == 0
 
-        page = self._run(self._chain.landings(limit=_LANDINGS, until=looked_into))
+        page = self.run(self._chain.landings(limit=_LANDINGS, until=looked_into))
         shared, listed = page.shared, list(page.landings)
         whole = first or page.before is None
         while not whole and (not page.landings or any(map(is_kept, page.landings))):
             if time.monotonic() > until:
                 break
             try:
-                page = self._run(self._chain.landings(limit=_MORE, before=page.before, until=looked_into))
+                page = self.run(self._chain.landings(limit=_MORE, before=page.before, until=looked_into))
             except ChainUnavailable:
                 if self._may_be_told():
                     raise
@@ -255,26 +249,26 @@ class Identity:
 
     def _halt_known(self) -> int:
         """The number of the halt of which the home knows, beside its mark; 0 where there is none."""
-        return 0 if self._mark is None else halt_mark.remembered(self._mark.parent, self._network.name)
+        return 0 if self.mark is None else halt_mark.remembered(self.mark.parent, self.network.name)
 
     def _marked(self) -> Where | None:
         """What the home's file says."""
-        if self._mark is None:
+        if self.mark is None:
             return None
         try:
-            server, timeline, flushed = json.loads(self._mark.read_text())
+            server, timeline, flushed = json.loads(self.mark.read_text())
             return NOWHERE._replace(server=str(server), timeline=str(timeline), flushed=int(flushed))
         except (OSError, ValueError, TypeError):
             return None
 
     def _note(self) -> None:
         # Not flushed: after a crash of the machine it may be older than it could be, never newer.
-        if self._mark is None or self.known is None:
+        if self.mark is None or self.known is None:
             return
         # By its path it would be written in whatever home came there: who looks after ours ends this process.
         with suppress(OSError, HomeLost):
-            self._must_be_held()
-            atomic_write(self._mark, json.dumps(self.known[:3]), durable=False)
+            self.must_be_held()
+            atomic_write(self.mark, json.dumps(self.known[:3]), durable=False)
 
 
 def _behind(here: Where, mark: Where) -> bool:
