@@ -22,11 +22,12 @@ from hypothesis.strategies import none
 from sqlalchemy import Engine
 
 from oee_daemon.embedded import Servers
-from oee_daemon.networks.simulated.simulated_schema import open_file, simulation
+from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.settings import Settings
 from oee_daemon.store.database import open_database
 from tests.kit.databases import Databases
 from tests.kit.homes import furnished, open_folder, open_run
+from tests.kit.simulated_tables import simulation
 from tests.kit.tables import read_columns
 from tests.kit.xdist_workers import fork_workers
 

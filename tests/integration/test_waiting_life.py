@@ -42,11 +42,11 @@ from oee_daemon.engine.placing import Placing
 from oee_daemon.errors import Conflict, Halted, InvalidInput
 from oee_daemon.networks.prices import Watched
 from oee_daemon.networks.simulated.simulated_instruction import read_instruction
-from oee_daemon.networks.simulated.simulated_schema import sim_ledger
 from oee_daemon.store import halt_row
 from tests.kit.databases import EMPTY
 from tests.kit.engine import Bench
 from tests.kit.now import now
+from tests.kit.simulated_tables import sim_ledger
 from tests.kit.tables import execution_slots, order_events, orders, swaps
 from tests.kit.waiting import (
     grouped,

@@ -32,7 +32,6 @@ from oee_daemon.networks.simulated.simulated_guard import SimulatedGuard
 from oee_daemon.networks.simulated.simulated_instruction import read_instruction
 from oee_daemon.networks.simulated.simulated_listing_source import SimulatedListings
 from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
-from oee_daemon.networks.simulated.simulated_schema import sim_faults, sim_ledger
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Event, Order
@@ -48,6 +47,7 @@ from oee_daemon.timing import USUAL
 from tests.kit.clock import FakeClock
 from tests.kit.hooked_chain import HookedChain
 from tests.kit.now import loop, now
+from tests.kit.simulated_tables import sim_faults, sim_ledger
 from tests.kit.tables import orders, swaps
 
 #: The tokens that the network lists.

@@ -27,7 +27,7 @@ from oee_daemon.embedded.embedded_worker import WorkerProcess
 from oee_daemon.engine.engine_loop import Loop
 from oee_daemon.engine.group_intake import GroupIntake
 from oee_daemon.engine.intake import Intake
-from oee_daemon.networks.simulated.simulated_schema import open_file, sim_faults
+from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS
@@ -42,6 +42,7 @@ from tests.faults.mutants import WORKERS
 from tests.kit.daemons import until
 from tests.kit.engine import BOOK
 from tests.kit.forked import forked_worker
+from tests.kit.simulated_tables import sim_faults
 
 #: What is lost is looked for sooner than usual, which proves the same.
 HASTY = Timing(beat_s=0.2, soon_s=0.1, overdue_s=0.2, ring_again_s=2.0)

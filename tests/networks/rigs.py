@@ -17,7 +17,6 @@ from oee_daemon.networks.simulated.simulated_chain import SLOT_MS, SimulatedChai
 from oee_daemon.networks.simulated.simulated_faults import Faults
 from oee_daemon.networks.simulated.simulated_guard import SimulatedGuard
 from oee_daemon.networks.simulated.simulated_market import RAYDIUM, Pool
-from oee_daemon.networks.simulated.simulated_schema import sim_faults, sim_ledger
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import MARGIN_BLOCKS, VALID_BLOCKS
@@ -26,6 +25,7 @@ from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, SignedSwap
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store.postgres_line import Line
 from tests.kit.clock import FakeClock
+from tests.kit.simulated_tables import sim_faults, sim_ledger
 
 #: Milliseconds; odd on purpose, so that no wait is right by chance.
 CONFIRM_MS = 457

@@ -21,13 +21,13 @@ from oee_daemon.networks.conformance import chain_suite as chains
 from oee_daemon.networks.conformance import venue_suite as venues
 from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
 from oee_daemon.networks.simulated.simulated_market import POOLS, RAYDIUM, Pool
-from oee_daemon.networks.simulated.simulated_schema import sim_faults, sim_ledger
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, Quote, QuoteRequest, SignedSwap, UnsignedSwap
 from tests.kit.clock import FakeClock
 from tests.kit.now import now
+from tests.kit.simulated_tables import sim_faults, sim_ledger
 from tests.networks.rigs import ChainRig, VenueRig
 
 R = TypeVar("R")

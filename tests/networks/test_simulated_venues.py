@@ -16,7 +16,6 @@ from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import VenueLate, VenueRefused
 from oee_daemon.networks.simulated.simulated_faults import Faults
 from oee_daemon.networks.simulated.simulated_market import METEORA, RAYDIUM, Pool
-from oee_daemon.networks.simulated.simulated_schema import sim_faults
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan, Venue
 from oee_daemon.networks.wallet import Wallet
@@ -24,6 +23,7 @@ from oee_daemon.orders.swap import Anchor, QuoteRequest
 from oee_daemon.orders.tokens import TOKENS
 from tests.kit.clock import FakeClock
 from tests.kit.now import now
+from tests.kit.simulated_tables import sim_faults
 
 DEADLINE_S = 1.0
 ANCHOR = Anchor(str(Hash.new_unique()), 4711)

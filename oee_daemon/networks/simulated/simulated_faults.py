@@ -9,12 +9,9 @@ import random
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Engine, exists, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, bindparam, text
 
-from oee_daemon.networks.simulated.simulated_schema import sim_faults, sim_paths
 from oee_daemon.store.database import aside
 from oee_daemon.store.postgres_line import Batch, Line, answered, asked
 
@@ -30,8 +27,6 @@ class Fault:
 MOMENT_S = 0.002
 #: The target of a fault that moves the prices of all venues.
 MARKET = "market"
-#: Whether any fault was ordered: mostly none is.
-ORDERED = exists(select(sim_faults.c.id))
 _KNOWN = """
     SELECT n, EXISTS (SELECT FROM sim_faults) AS ordered, begun_height
     FROM asked LEFT JOIN sim_paths ON sim_paths.pair = asked.pair
@@ -41,6 +36,19 @@ _ORDERED = Batch(f"""
     WITH {asked("target text, pair text", "target")}
     {answered(_KNOWN)}
 """)  # the names are our own
+_APPLY = text("""
+    SELECT id, kind, ms, percent, remaining FROM sim_faults
+    WHERE target = :target AND kind IN :kinds
+        AND (remaining IS NULL OR remaining > 0) AND (number IS NULL OR number = :number)
+    ORDER BY id
+""").bindparams(bindparam("kinds", expanding=True))
+#: Takes one of what remains; somebody else may have had the last.
+_USE = text("""
+    UPDATE sim_faults SET remaining = remaining - 1 WHERE id = :id AND remaining > 0 RETURNING id
+""")
+_SHIFTS = text("SELECT target, ms FROM sim_faults WHERE kind IN ('spike', 'gap')")
+_BEGUN = text("SELECT begun_height FROM sim_paths WHERE pair = :pair")
+_WATCH = text("INSERT INTO sim_paths (pair, begun_height) VALUES (:pair, :height) ON CONFLICT DO NOTHING")
 
 
 class Faults:
@@ -82,12 +90,9 @@ class Faults:
 
     async def watch(self, pair: str, height: int) -> int:
         """Since which height it is watched: from this one on, unless it was before."""
-        values = {"pair": pair, "begun_height": height}
-        insert: Any = postgresql.insert if self._db.dialect.name == "postgresql" else sqlite.insert
-        begin = insert(sim_paths).values(values).on_conflict_do_nothing()
 
         def begun(conn: Connection) -> int:
-            conn.execute(begin)
+            conn.execute(_WATCH, {"pair": pair, "height": height})
             return int(_begun(conn, pair) or 0)
 
         return await aside(self._db, begun)
@@ -100,9 +105,7 @@ class Faults:
                 return {}
 
         def told(conn: Connection) -> dict[str, int]:
-            f = sim_faults.c
-            rows = conn.execute(select(f.target, f.ms).where(f.kind.in_(("spike", "gap"))))
-            return {row.target: row.ms or 0 for row in rows}
+            return {target: ms or 0 for target, ms in conn.execute(_SHIFTS)}
 
         return await aside(self._db, told)
 
@@ -114,32 +117,14 @@ class Faults:
 
     @staticmethod
     def _take(conn: Connection, target: str, kinds: Collection[str], number: int | None) -> Fault | None:
-        f = sim_faults.c
-        found = (
-            select(f.id, f.kind, f.ms, f.percent, f.remaining)
-            .where(f.target == target, f.kind.in_(kinds))
-            .where(or_(f.remaining.is_(None), f.remaining > 0), or_(f.number.is_(None), f.number == number))
-            .order_by(f.id)
-        )
-        for row in conn.execute(found).all():
+        asked_for = {"target": target, "kinds": [*kinds], "number": number}
+        for row in conn.execute(_APPLY, asked_for).all():
             if row.percent < 100 and random.randrange(100) >= row.percent:  # noqa: S311
                 continue
-            if row.remaining is None or _use(conn, row.id):
+            if row.remaining is None or conn.execute(_USE, {"id": row.id}).first() is not None:
                 return Fault(row.kind, row.ms)
         return None
 
 
 def _begun(conn: Connection, pair: str) -> int | None:
-    return conn.execute(select(sim_paths.c.begun_height).where(sim_paths.c.pair == pair)).scalar()
-
-
-def _use(conn: Connection, fault_id: int) -> bool:
-    """Takes one of what remains; somebody else may have had the last."""
-    f = sim_faults.c
-    statement = (
-        update(sim_faults)
-        .where(f.id == fault_id, f.remaining > 0)
-        .values(remaining=f.remaining - 1)
-        .returning(f.id)
-    )
-    return conn.execute(statement).first() is not None
+    return conn.execute(_BEGUN, {"pair": pair}).scalar()

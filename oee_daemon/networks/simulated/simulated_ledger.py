@@ -11,17 +11,13 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, exists, literal, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, text
 
-from oee_daemon.networks.simulated.simulated_faults import ORDERED
-from oee_daemon.networks.simulated.simulated_schema import LANDED, sim_chain, sim_ledger
 from oee_daemon.orders.swap import Fill
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store.database import aside
 from oee_daemon.store.postgres_line import Batch, Line, answered, asked
 
-_NAMES = tuple(column.name for column in sim_ledger.columns)
 #: Stands for a signature in the row that says how far the chain is.
 TIP = "tip"
 
@@ -42,6 +38,9 @@ class LedgerRow(NamedTuple):
     visible_ms: int
 
 
+_NAMES = ", ".join(LedgerRow._fields)
+
+
 class AtOnce(NamedTuple):
     """Whether any fault was ordered, whether somebody watches any pair, and whether the fate was sealed by
     this call."""
@@ -51,11 +50,11 @@ class AtOnce(NamedTuple):
     sealed: bool
 
 
-_POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
-_COLUMNS = ", ".join(f"{column.name} {column.type.compile(_POSTGRES)}" for column in sim_ledger.columns)
+_COLUMNS = """signature text, state text, error text, order_id uuid, input_token text, output_token text,
+    amount_in text, amount_out text, fee text, slot bigint, visible_ms bigint, last bigint"""
 _SEALING = f"""
-    WITH {asked(f"{_COLUMNS}, last bigint", "signature")}, appended AS (
-        INSERT INTO sim_ledger ({", ".join(_NAMES)}) SELECT {", ".join(_NAMES)} FROM asked
+    WITH {asked(_COLUMNS, "signature")}, appended AS (
+        INSERT INTO sim_ledger ({_NAMES}) SELECT {_NAMES} FROM asked
         WHERE NOT EXISTS (SELECT FROM sim_ledger tip WHERE tip.signature = '{TIP}' AND tip.slot > last + 1)%s
         ON CONFLICT DO NOTHING RETURNING signature
     )"""  # noqa: S608  # the names are our own
@@ -79,6 +78,28 @@ _FIND = Batch(f"""
     WITH {asked("signature text", "signature")}
     {answered(_FOUND)}
 """)  # the names are our own
+# What is the same in Postgres and in a file, and what only a file is asked.
+_BEGIN = text("INSERT INTO sim_chain (id, genesis_ms) VALUES (1, :now_ms) ON CONFLICT DO NOTHING")
+_GENESIS = text("SELECT genesis_ms FROM sim_chain")
+_REACHED = text(f"""
+    INSERT INTO sim_ledger (signature, state, slot, visible_ms) VALUES ('{TIP}', '{TIP}', :height, 0)
+    ON CONFLICT (signature) DO UPDATE SET slot = excluded.slot WHERE sim_ledger.slot < excluded.slot
+""")  # noqa: S608
+# One row value, what is visible and what comes after `before` in one: it is a place in the index, from where
+# the page is read.
+_LANDED = text(f"""
+    SELECT {_NAMES} FROM sim_ledger WHERE state = 'landed' AND (visible_ms, signature) < (:ms, :signature)
+    ORDER BY visible_ms DESC, signature DESC LIMIT :limit
+""")  # noqa: S608
+_APPEND_TO_FILE = text(f"""
+    INSERT INTO sim_ledger ({_NAMES}) SELECT {", ".join(f":{name}" for name in LedgerRow._fields)}
+    WHERE NOT EXISTS (SELECT 1 FROM sim_ledger WHERE signature = '{TIP}' AND slot > :last + 1)
+    ON CONFLICT DO NOTHING RETURNING signature
+""")  # noqa: S608
+_FIND_IN_FILE = text("""
+    SELECT EXISTS (SELECT 1 FROM sim_faults) AS ordered, found.*
+    FROM (SELECT 1) LEFT JOIN sim_ledger found ON signature = :signature
+""")
 
 
 class Ledger:
@@ -88,15 +109,13 @@ class Ledger:
     def __init__(self, db: Engine, line: Line | None = None) -> None:
         self._db = db
         self._line = line
-        self._insert: Any = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
 
     async def genesis_ms(self, now_ms: int) -> int:
         """When the chain began: the first call on a new ledger decides."""
-        begin = self._insert(sim_chain).values(id=1, genesis_ms=now_ms).on_conflict_do_nothing()
 
         def begun(conn: Connection) -> int:
-            conn.execute(begin)
-            return int(conn.execute(select(sim_chain.c.genesis_ms)).scalar_one())
+            conn.execute(_BEGIN, {"now_ms": now_ms})
+            return int(conn.execute(_GENESIS).scalar_one())
 
         return await aside(self._db, begun)
 
@@ -105,12 +124,10 @@ class Ledger:
         past the block after `last`; nothing was done."""
         if self._line is not None:
             return await self._line.ask(_APPEND, row | {"last": last}) is not None
-        tip = sim_ledger.alias("tip")
-        over = exists(select(tip.c.slot).where(tip.c.signature == TIP, tip.c.slot > last + 1))
-        given = select(*(literal(row.get(name), column.type) for name, column in sim_ledger.c.items()))
-        insert = self._insert(sim_ledger).from_select(_NAMES, given.where(~over))
-        sealed = insert.on_conflict_do_nothing().returning(sim_ledger.c.signature)
-        return await aside(self._db, lambda conn: conn.execute(sealed).first() is not None)
+        values = dict.fromkeys(LedgerRow._fields) | row | {"last": last}
+        if isinstance(order_id := values["order_id"], UUID):
+            values["order_id"] = order_id.hex
+        return await aside(self._db, lambda conn: conn.execute(_APPEND_TO_FILE, values).first() is not None)
 
     async def append_at_once(self, row: dict[str, Any], last: int) -> AtOnce | None:
         """As `append` where no fault was ordered; otherwise nothing was done. None: the ledger is a file, and
@@ -123,13 +140,7 @@ class Ledger:
 
     async def reached(self, height: int) -> None:
         """The chain is at least that far, for good."""
-        insert = self._insert(sim_ledger).values(signature=TIP, state=TIP, slot=height, visible_ms=0)
-        higher = insert.on_conflict_do_update(
-            index_elements=[sim_ledger.c.signature],
-            set_={"slot": height},
-            where=sim_ledger.c.slot < height,
-        )
-        await aside(self._db, lambda conn: conn.execute(higher))
+        await aside(self._db, lambda conn: conn.execute(_REACHED, {"height": height}))
 
     async def find(self, signature: str) -> tuple[LedgerRow | None, bool]:
         """The row of that signature, and whether any fault was ordered."""
@@ -137,24 +148,16 @@ class Ledger:
             row = await self._line.ask(_FIND, {"signature": signature})
             assert row is not None
         else:
-            one = select(literal(1).label("one")).subquery()
-            there = one.outerjoin(sim_ledger, sim_ledger.c.signature == signature)
-            found = select(sim_ledger, ORDERED.label("ordered")).select_from(there)
-            row = dict(await aside(self._db, lambda conn: conn.execute(found).mappings().one()))
+            asked_for = {"signature": signature}
+            row = dict(await aside(self._db, lambda c: c.execute(_FIND_IN_FILE, asked_for).mappings().one()))
         ordered = bool(row.pop("ordered"))
         return None if row["signature"] is None else LedgerRow(**row), ordered
 
     async def landed(self, *, now_ms: int, limit: int, before: tuple[int, str] | None) -> list[LedgerRow]:
         """Landed rows that are visible at `now_ms`, newest first, after the place `before`."""
-        c = sim_ledger.c
-        # One row value, what is visible and what comes after `before` in one: it is a place in the index,
-        # from where the page is read.
-        place = min((now_ms + 1, ""), before or (now_ms + 1, ""))
-        found = select(sim_ledger).where(
-            LANDED, tuple_(c.visible_ms, c.signature) < tuple_(*map(literal, place))
-        )
-        page = found.order_by(c.visible_ms.desc(), c.signature.desc()).limit(limit)
-        return await aside(self._db, lambda conn: [LedgerRow(*row) for row in conn.execute(page)])
+        ms, signature = min((now_ms + 1, ""), before or (now_ms + 1, ""))
+        page = {"ms": ms, "signature": signature, "limit": limit}
+        return await aside(self._db, lambda conn: [LedgerRow(*row) for row in conn.execute(_LANDED, page)])
 
 
 def _mint(text: str) -> str:

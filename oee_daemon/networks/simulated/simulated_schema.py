@@ -10,82 +10,46 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Engine,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    Uuid,
-    create_engine,
-    event,
-    literal_column,
-)
-from sqlalchemy.dialects.postgresql.base import PGDialect
-from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
+from sqlalchemy import Engine, create_engine, event
 
 from oee_daemon.settings import LEDGER_CONNECTIONS
 from oee_daemon.store.database import open_database
 
-simulation = MetaData()
-
-sim_chain = Table(
-    "sim_chain",
-    simulation,
-    Column("id", Integer, primary_key=True),
-    Column("genesis_ms", BigInteger, nullable=False),
-)
-
-sim_ledger = Table(
-    "sim_ledger",
-    simulation,
-    Column("signature", Text, primary_key=True),
-    # landed, rejected, or orphaned: in a block that is lost
-    Column("state", Text, nullable=False),
-    Column("error", Text),
-    Column("order_id", Uuid),
-    Column("input_token", Text),
-    Column("output_token", Text),
-    # Base units as text: SQLite has no integer that holds a u64.
-    Column("amount_in", Text),
-    Column("amount_out", Text),
-    Column("fee", Text),
-    Column("slot", BigInteger, nullable=False),
-    # From when on the chain shows it: a swap needs its time to be confirmed.
-    Column("visible_ms", BigInteger, nullable=False),
-)
-LANDED = sim_ledger.c.state == literal_column("'landed'")
-Index(
-    "sim_ledger_place",
-    sim_ledger.c.visible_ms,
-    sim_ledger.c.signature,
-    postgresql_where=LANDED,
-    sqlite_where=LANDED,
-)
-
-#: What a row means says `oee_daemon.contract.planned_faults`.
-sim_faults = Table(
-    "sim_faults",
-    simulation,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("target", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("remaining", Integer),
-    Column("number", Integer),
-    Column("percent", Integer, nullable=False, server_default="100"),
-    Column("ms", Integer),
-)
-
-#: Since which height somebody watches a pair, by the name of its path. What has no row stands still.
-sim_paths = Table(
-    "sim_paths",
-    simulation,
-    Column("pair", Text, primary_key=True),
-    Column("begun_height", BigInteger, nullable=False),
-)
+#: What a row of `sim_faults` means says `oee_daemon.contract.planned_faults`. A row of `sim_ledger` has
+#: landed, was rejected, or is orphaned: in a block that is lost; its amounts are base units as text, for
+#: SQLite has no integer that holds a u64. The chain shows it from `visible_ms` on: a swap needs its time to
+#: be confirmed. `sim_paths`: since which height somebody watches a pair, by the name of its path; what has no
+#: row stands still.
+_TABLES = """
+    CREATE TABLE IF NOT EXISTS sim_chain (id {serial} PRIMARY KEY, genesis_ms BIGINT NOT NULL);
+    CREATE TABLE IF NOT EXISTS sim_ledger (
+        signature TEXT PRIMARY KEY,
+        state TEXT NOT NULL,
+        error TEXT,
+        order_id {uuid},
+        input_token TEXT,
+        output_token TEXT,
+        amount_in TEXT,
+        amount_out TEXT,
+        fee TEXT,
+        slot BIGINT NOT NULL,
+        visible_ms BIGINT NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS sim_ledger_place ON sim_ledger (visible_ms, signature) WHERE state = 'landed';
+    CREATE TABLE IF NOT EXISTS sim_faults (
+        id {serial} PRIMARY KEY,
+        target TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        remaining INTEGER,
+        number INTEGER,
+        percent INTEGER NOT NULL DEFAULT 100,
+        ms INTEGER
+    );
+    CREATE TABLE IF NOT EXISTS sim_paths (pair TEXT PRIMARY KEY, begun_height BIGINT NOT NULL)
+"""
+_OF_POSTGRES = _TABLES.format(serial="SERIAL", uuid="UUID").split(";")
+#: An id as 32 hexadecimal digits.
+_OF_FILE = _TABLES.format(serial="INTEGER", uuid="CHAR(32)").split(";")
 
 #: Any number that is ours: of those who come at once one makes the tables. With `IF NOT EXISTS` alone the
 #: second of them fails, on the unique indexes of Postgres's own catalogue.
@@ -103,14 +67,10 @@ def _make_tables(connection: Any, _record: Any) -> None:
     """Before anything is asked on a new connection, so that nobody who finds Postgres misses a table."""
     if connection.execute("SELECT to_regclass('sim_paths')").fetchone() != (None,):
         return
-    postgres = PGDialect()  # type: ignore[no-untyped-call]
     with connection.transaction():
         connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        for table in simulation.sorted_tables:
-            made: list[DDLElement] = [CreateTable(table, if_not_exists=True)]
-            made += [CreateIndex(index, if_not_exists=True) for index in table.indexes]
-            for one in made:
-                connection.execute(str(one.compile(dialect=postgres)), prepare=False)
+        for statement in _OF_POSTGRES:
+            connection.execute(statement, prepare=False)
 
 
 def open_file(path: Path) -> Engine:
@@ -126,6 +86,7 @@ def open_file(path: Path) -> Engine:
     with db.connect() as conn:
         # The daemon and its worker come here at once: who is second has to find the tables.
         conn.exec_driver_sql("BEGIN IMMEDIATE")
-        simulation.create_all(conn)
+        for statement in _OF_FILE:
+            conn.exec_driver_sql(statement)
         conn.exec_driver_sql("COMMIT")
     return db

@@ -20,7 +20,6 @@ from oee_daemon.networks.simulated.simulated_chain import (
 )
 from oee_daemon.networks.simulated.simulated_faults import Faults
 from oee_daemon.networks.simulated.simulated_market import RAYDIUM
-from oee_daemon.networks.simulated.simulated_schema import sim_faults, sim_ledger
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import APART_BLOCKS, MARGIN_BLOCKS, Cases
@@ -37,6 +36,7 @@ from oee_daemon.orders.swap import (
 from oee_daemon.orders.tokens import TOKENS
 from tests.kit.clock import FakeClock
 from tests.kit.now import now
+from tests.kit.simulated_tables import sim_faults, sim_ledger
 from tests.networks.rigs import line_to
 
 T = TypeVar("T")

@@ -17,7 +17,6 @@ from oee_daemon.networks.simulated.simulated_chain import (
     SLOT_MS,
     SimulatedChain,
 )
-from oee_daemon.networks.simulated.simulated_schema import sim_faults
 from oee_daemon.networks.verdict import AGAINST_BLOCKS, ALONE_BLOCKS, APART_BLOCKS, Cases
 from oee_daemon.orders.swap import (
     Landed,
@@ -27,6 +26,7 @@ from oee_daemon.orders.swap import (
 )
 from tests.kit.clock import FakeClock
 from tests.kit.now import now
+from tests.kit.simulated_tables import sim_faults
 from tests.networks.simulated.chain_bench import CONFIRM_MS, DEADLINE_S, PAST_MS, Bench, at_once
 
 # Faults that can be ordered.

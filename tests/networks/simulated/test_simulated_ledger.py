@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from oee_daemon.errors import BadCursor, ChainUnavailable
-from oee_daemon.networks.simulated.simulated_schema import open_file, sim_faults, sim_ledger
+from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.swap import (
     Unknown,
 )
 from tests.kit.clock import FakeClock
 from tests.kit.now import now
+from tests.kit.simulated_tables import sim_faults, sim_ledger
 from tests.networks.simulated.chain_bench import CONFIRM_MS, DEADLINE_S, Bench
 
 # Fills, and what is kept.
