@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from oee_daemon.api.api_placing import read_header
 from oee_daemon.api.api_state import State, state_of
 from oee_daemon.contract.protocol import HOME_HEADER, NETWORK_HEADER, SETTINGS_HEADER
-from oee_daemon.contract.setting_protection import PROTECTS, is_kept
+from oee_daemon.contract.setting_protection import OF_WORKERS, PROTECTS, is_kept
 from oee_daemon.contract.setting_table import BY_NAME
 from oee_daemon.errors import Conflict, InvalidInput
 from oee_daemon.networks.wallet.key_folder import wallet_path
@@ -42,9 +42,11 @@ async def check_meant(request: Request, is_known: Callable[[], bool] = lambda: F
     text = read_header(request, SETTINGS_HEADER)
     if not text:
         return
-    lacking = {name: value for name, value in _read_stated(text) if not _is_in_force(state, name, value)}
-    if lacking and not await run_in_threadpool(is_known):
-        raise _not_in_force(state, lacking, here=HOME_HEADER in request.headers)
+    stated = _read_stated(text)
+    lacking = {name: value for name, value in stated if not _is_in_force(state, name, value)}
+    others = [] if lacking else await _workers_that_lack(state, stated)
+    if (lacking or others) and not await run_in_threadpool(is_known):
+        raise others[0] if others else _not_in_force(state, lacking, here=HOME_HEADER in request.headers)
 
 
 def _check_network(meant: str | None, ours: str) -> None:
@@ -107,13 +109,36 @@ def _mint_or_name(state: State, token: str) -> str:
         return token.lower()
 
 
+async def _workers_that_lack(state: State, stated: list[tuple[str, str]]) -> list[Conflict]:
+    """What is refused for workers of other hosts or shells, whose settings are their own: any may execute the
+    order. While the queue is away nobody knows of one."""
+    asked = [(name, value) for name, value in stated if name in OF_WORKERS]
+    queue = await state.probes.queue() if asked else None
+    found = []
+    for worker in queue.workers if queue else ():
+        keeps: dict[str, str | None] = worker.get("keeps") or {}
+        # Of one of a release that does not say it `oee doctor` tells.
+        for name, value in asked if keeps else ():
+            if not is_kept(name, value, keeps.get(name)):
+                who = f"the worker on {worker['host']} (pid {worker['pid']})"
+                said = f"{_say(name, value, who, keeps.get(name))} Nothing was stored."
+                hint = f"Start that worker anew with OEE_{name.upper()}={shlex.quote(value)}: oee worker"
+                code = "setting_not_in_force"
+                found.append(Conflict(said, code=code, field=SETTINGS_HEADER, hint=hint))
+    return found
+
+
+def _say(name: str, stated: str, who: str, ours: str | None) -> str:
+    works = "without it" if ours is None else f"with {ours[:_SHOWN]}"
+    return f"OEE_{name[:_SHOWN].upper()} is {stated[:_SHOWN]}, but {who} works {works}."
+
+
 def _not_in_force(state: State, lacking: dict[str, str], *, here: bool) -> Conflict:
     """`here`: the sender is of this machine and this home."""
     told = []
     for name, stated in lacking.items():
         ours = _in_force(state, name) if name in PROTECTS else None
-        works = "without it" if ours is None else f"with {ours[:_SHOWN]}"
-        told.append(f"OEE_{name[:_SHOWN].upper()} is {stated[:_SHOWN]}, but the daemon works {works}.")
+        told.append(_say(name, stated, "the daemon", ours))
     name, stated = next(iter(lacking.items()))
     kept = f"oee config set {name[:_SHOWN]} {shlex.quote(stated[:_SHOWN])}"
     hint = f"Where it is set: oee daemon restart. For every shell, before that: {kept}"

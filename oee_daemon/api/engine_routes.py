@@ -55,6 +55,9 @@ class Worker(Shape):
     running: int = Field(description="orders in its hands")
     longest_s: float = Field(0.0, description="for how long it has been at one of them")
     database: str | None = Field(None, description="names the database that it works on")
+    keeps: dict[str, str | None] | None = Field(
+        None, description="what protects money while it executes; null: it does not say so"
+    )
 
 
 class Venue(Shape):

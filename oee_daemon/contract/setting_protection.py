@@ -22,6 +22,8 @@ PROTECTS = {
     "tokens": AMONG,
     "wallet": SAME,
 }
+#: Those that bind an order while it is executed: each worker has them of its own.
+OF_WORKERS = ("venues", "max_impact", "fee_cap")
 
 
 def is_kept(name: str, stated: str, in_force: str | None) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 import dramatiq
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from oee_daemon.contract.setting_protection import OF_WORKERS
 from oee_daemon.engine import engine_actors, recovery, retention
 from oee_daemon.engine.engine_beats import Beat, Chore
 from oee_daemon.engine.engine_identity import NOWHERE, Identity, named_wallet, try_to_settle
@@ -79,6 +80,8 @@ class Worker:
         self.broker = open_broker(settings.redis_url)
         self._network = open_network(settings, settings.database_url, self._named_wallet)
         self.wallet = self._network.wallet
+        kept = settings.dump() | {"venues": ",".join(venue.name for venue in self._network.venues)}
+        self._keeps = {name: kept.get(name) for name in OF_WORKERS}
         self.loop = Loop(settings.worker_threads)
         self._line = Line(settings.database_url, most=int(settings.timing.flight_rows))
         self.execution = self._make_execution(settings)
@@ -185,7 +188,7 @@ class Worker:
     def _describe(self) -> dict[str, Any]:
         # A chore that hangs is worth a look as much as an order that does.
         longest_s = max(self.execution.longest_s, self._beat.hang_s)
-        return {"longestS": round(longest_s, 1), "database": self._database}
+        return {"longestS": round(longest_s, 1), "database": self._database, "keeps": self._keeps}
 
     def show_presence(self) -> bool:
         """Says that this worker works: its chores are done, and no thread hangs. Looks at the database."""

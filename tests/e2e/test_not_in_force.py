@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,8 @@ import pytest
 from oee_daemon.embedded import Servers
 from tests.kit.answers import refused
 from tests.kit.api_daemon import Shared
-from tests.kit.commands import QUICK, Cli, Done, refusal, serving
+from tests.kit.commands import QUICK, Cli, Done, end, refusal, serving
+from tests.kit.daemons import until
 from tests.kit.homes import furnished
 
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
@@ -233,6 +236,29 @@ def test_over_http_one_header_says_it_and_none_says_nothing(api: Shared) -> None
     assert api.stored() == before
     kept = api.http.post("/api/orders/execute", json=limit, headers={"OEE-Settings": "max_order=5000"})
     assert kept.status_code == api.post(limit).status_code == 202
+
+
+def test_a_worker_beside_the_daemon_has_to_keep_it_too(cli: Cli, api: Shared, tmp_path: Path) -> None:
+    """It has settings of its own, and may be the one that executes the order."""
+    outside = {name: api.daemon.environ[name] for name in ("OEE_DATABASE_URL", "OEE_REDIS_URL")}
+    shutil.copytree(api.daemon.home / "wallets", tmp_path / "elsewhere" / "wallets")
+    stated = {"OEE_FEE_CAP": "50000"}
+    assert cli.run("buy", "SOL", "USDC", "0.1", **stated).returncode == 0
+    before = api.stored()
+    worker = Cli(tmp_path / "elsewhere", **(QUICK | outside)).start("worker")
+    try:
+        until(lambda: len(api.http.get("/api/status").json()["workers"]) == 2, what="the other worker")
+        done = cli.run("buy", "SOL", "USDC", "0.1", "--json", **stated)
+        not_in_force(done, "OEE_FEE_CAP is 50000, but the worker on", "works with 100000.", "oee worker")
+        assert api.stored() == before
+        checks = json.loads(cli.run("doctor", "--json").stdout)["checks"]
+        (found,) = (
+            check for check in checks if check["code"] == "less_protection" and "fee_cap" in check["message"]
+        )
+        assert "fee_cap is 50000 in the daemon, and 100000 in the one on" in found["message"]
+    finally:
+        worker.send_signal(signal.SIGTERM)
+    assert end(worker, 40)[0] == 0
 
 
 def test_a_restart_puts_it_in_force_and_a_start_without_it_says_so(homes: Path) -> None:

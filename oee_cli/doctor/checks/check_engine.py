@@ -19,6 +19,7 @@ from oee_cli.doctor.checks.check_finding import Finding, fail, info, ok, warn
 from oee_cli.doctor.checks.check_outside_servers import Ask
 from oee_cli.text.time_text import minute_text, parse_moment, span_text
 from oee_daemon.contract.protocol import VERSION
+from oee_daemon.contract.setting_protection import OF_WORKERS, is_kept
 
 #: Seconds by which a clock may have been set; and by which two may differ beside what the answer took: orders
 #: begin at moments.
@@ -234,6 +235,10 @@ def _check_workers(facts: Facts, part: dict[str, Any]) -> Iterator[Finding]:
             message = f"The one on {one.get('host')} (pid {one.get('pid')}) has been at one order for"
             message += f" {span_text(float(one['longestS']))}: what it waits for does not answer."
             yield warn("worker", "hangs", message, "oee daemon logs")
+    for one, name, told in _find_looser(everyone, status):
+        message = f"{name} is {status['settings'][name]} in the daemon, and {told or 'not set'} in the one on"
+        message += f" {one.get('host')} (pid {one.get('pid')}), which executes orders without it."
+        yield warn("worker", "less_protection", message, "oee worker")
     for one in others:
         message = f"The one on {one.get('host')} (pid {one.get('pid')}) is version {one.get('version')}."
         yield warn("worker", "other_version", message + " Install the same one there, and restart it.")
@@ -241,6 +246,15 @@ def _check_workers(facts: Facts, part: dict[str, Any]) -> Iterator[Finding]:
         more = f", {len(everyone):,} workers" if len(everyone) > 1 else ""
         running = int(part.get("running") or 0)
         yield ok("worker", f"{part.get('threads')} threads, {running:,} orders running{more}")
+
+
+def _find_looser(everyone: list[dict[str, Any]], status: Any) -> Iterator[tuple[Any, str, str | None]]:
+    """Workers that protect money less than the daemon was set to, by setting and their own value."""
+    settings = status.get("settings") or {}
+    for one in everyone:
+        for name, told in (one.get("keeps") or {}).items():
+            if name in OF_WORKERS and name in settings and not is_kept(name, settings[name], told):
+                yield one, name, told
 
 
 def check_orders(facts: Facts) -> Iterator[Finding]:
