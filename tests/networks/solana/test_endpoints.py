@@ -46,7 +46,7 @@ def examined(net: Localnet, *endpoints: Endpoint, genesis: str | None = None) ->
     async def run() -> Sequence[EndpointReport]:
         probe = EndpointProbe(Pool(endpoints), genesis or net.rpc("getGenesisHash"))
         try:
-            return await probe.examine(2.0)
+            return await probe.examine(20.0)
         finally:
             for one in endpoints:
                 await one.close()
@@ -149,7 +149,7 @@ def test_whether_it_simulates_as_the_guard_asks_for_it(said: dict[str, Any], sim
     async def run() -> EndpointReport:
         async with serving(node) as (address, _):
             pool = Pool([Endpoint(Site(address), Bucket(1000.0, 1000))])
-            (report,) = await EndpointProbe(pool, "g", WALLET).examine(4.0)
+            (report,) = await EndpointProbe(pool, "g", WALLET).examine(20.0)
             await pool.close()
             return report
 
