@@ -252,7 +252,7 @@ def _group_row(row: StatsRow, name: str, venues: Sequence[str], drawn: str) -> l
         Cell(name),
         Cell(f"{row['orders']:,}"),
         Cell(drawn, ACCENT),
-        Cell(_percent(confirmed, row["orders"])),
+        Cell(_percent(confirmed, _ended(row))),
         Cell(f"{row['statuses'].get('failed', 0):,}"),
         Cell(f"{row['retries']:,}", "dim"),
         Cell(
@@ -267,19 +267,26 @@ def _group_row(row: StatsRow, name: str, venues: Sequence[str], drawn: str) -> l
 
 def _period_verdict(total: StatsRow, width: int) -> list[Line]:
     confirmed, orders = total["statuses"].get("confirmed", 0), total["orders"]
-    ended = sum(total["statuses"].get(word, 0) for word in FINAL)
+    ended = _ended(total)
     if not ended:
         none = "the one order has not" if orders == 1 else f"none of {orders:,} orders has"
         mark, text = "●", f"{none} ended yet"
     else:
         mark = "✓" if confirmed else "✗"
-        of = f"{orders:,} order{'s'[: orders != 1]}"
-        text = f"{confirmed:,} of {of} confirmed, {_percent(confirmed, orders)}"
+        of = f"{ended:,} order{'s'[: ended != 1]}"
+        text = f"{confirmed:,} of {of} confirmed, {_percent(confirmed, ended)}"
+        if left := orders - ended:
+            text += f", and {left:,} {'has' if left == 1 else 'have'} not ended"
     gains = [_venue_gain(venue) for venue in total["venues"] if venue["gainBps"]["mean"] is not None]
     if len(gains) > 1:
         text += f"; routing gained {', '.join(gains)}"
     # The plain sign of a mark takes two cells.
     return fold_sentence(f"{mark} {text}", min(width, _LONGEST) - 1)
+
+
+def _ended(row: StatsRow) -> int:
+    """What waits or runs has not failed."""
+    return sum(row["statuses"].get(word, 0) for word in FINAL)
 
 
 def _venue_gain(venue: VenueStats) -> str:

@@ -123,7 +123,7 @@ def test_the_whole_screen(kind: str, width: int, encoding: str, monkeypatch: pyt
     assert verdict.startswith(marks[encoding == "ascii"] + " ")
     assert ("routing gained" in verdict) == (kind == "all")
     if kind == "all":
-        assert "1,038 of 1,102 orders confirmed, 94.2 %" in verdict
+        assert "1,038 of 1,099 orders confirmed, 94.4 %, and 3 have not ended" in verdict
         assert "162.0 bps over always meteora, 97.3 bps over always raydium" in verdict
         assert "1,213,274.12 USDC" in text and "1,981,583.59 WIF" in text
         # Amounts stay beside their tokens, numbers beside what they count.
@@ -145,7 +145,7 @@ def test_a_line_for_each_group_and_one_for_all(
     groups = [row(key, volume=total["volume"] if by == "day" else total["volume"][:1]) for key in keys]
     groups[1] |= {"venues": [venue("meteora", 3, None)]}
     lines = drawn(report(total, groups, by), width, monkeypatch)
-    names = [line.split()[0] for line in lines if line.startswith("  ") and "94.2 %" in line]
+    names = [line.split()[0] for line in lines if line.startswith("  ") and "94.4 %" in line]
     assert names == [key or "–" for key in keys] + ["all"]
     if width != 80:
         assert ("gained over meteora, raydium" in "\n".join(lines)) == (width == 120)
