@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,12 @@ def not_in_force(found: Mapping[str, Value], status: Mapping[str, Any]) -> dict[
 
 
 def database_before(home: Path) -> str | None:
-    """The database that the home has worked on, as its daemon wrote down: `own`, or where it is."""
+    """The database that the home has worked on, as its daemon wrote down: `own`, or where it is. None also
+    where the home can't be entered."""
     try:
         told = json.loads((home / "database.json").read_text())["database"]
     except (OSError, ValueError, TypeError, KeyError):
-        return OWN if (home / "postgres").is_dir() else None
+        with suppress(PermissionError):
+            return OWN if (home / "postgres").is_dir() else None
+        return None
     return told if isinstance(told, str) else None

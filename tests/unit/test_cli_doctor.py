@@ -279,8 +279,10 @@ def test_the_release_brings_the_revision_that_the_daemon_migrates_to() -> None:
     assert check_outside_servers.schema_revision() == migrations.HEAD
 
 
-def test_a_home_of_somebody_else(place: Path) -> None:
-    """As another account where we may become one; otherwise a home that lets nobody in."""
+@pytest.mark.parametrize(("mode", "below"), [(0o711, ""), (0o700, ""), (0o700, "h")])
+def test_a_home_of_somebody_else(place: Path, mode: int, below: str) -> None:
+    """As another account where we may become one; otherwise a home that lets nobody in. Where it, or what it
+    is in, can't be entered, the checks of the settings and of the wallet failed themselves."""
     code = (
         "import os, sys\n"
         "from oee_cli import __main__, app, wrong_usage\n"
@@ -293,8 +295,8 @@ def test_a_home_of_somebody_else(place: Path) -> None:
         "if os.geteuid() == 0: os.setegid(65534), os.seteuid(65534)\n"
         "__main__.main()\n"
     )
-    place.chmod(0o711 if os.geteuid() == 0 else 0)
-    environ = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    place.chmod(mode if os.geteuid() == 0 else 0)
+    environ = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "OEE_HOME": str(place / below)}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=30
     )

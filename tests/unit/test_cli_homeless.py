@@ -88,5 +88,6 @@ def test_a_home_folder_that_cannot_be_entered_holds_no_settings() -> None:
             text=True,
         )
     finally:
+        (base / "closed").chmod(0o700)
         shutil.rmtree(base)
     assert done.stdout.splitlines() == ["{}", f"{own} can't be read: Permission denied."], done.stderr

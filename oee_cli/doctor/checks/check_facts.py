@@ -64,6 +64,14 @@ class Facts:
         """Whether the home is there and this account may look into it."""
         return os.access(self.settings.home, os.R_OK | os.X_OK)
 
+    @property
+    def home_shut(self) -> bool:
+        """Whether this account may not look into the home, or not even as far as it."""
+        try:
+            return self.settings.home.exists() and not self.home_open
+        except PermissionError:
+            return True
+
     def bad(self, name: str) -> bool:
         return self.values[name].problem is not None
 

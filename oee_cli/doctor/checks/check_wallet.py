@@ -18,7 +18,7 @@ _PLAY = ("simulated", "localnet")
 
 
 def check_wallet(facts: Facts) -> Iterator[Finding]:
-    if not facts.here or (facts.settings.home.exists() and not facts.home_open):
+    if not facts.here or facts.home_shut:
         return
     network = (facts.status or {}).get("network") or facts.text("network")
     if network in KEYLESS:
