@@ -51,7 +51,10 @@ def check_endpoints(facts: Facts) -> Iterator[Finding]:
     elif found and _signs(facts) and all(one.get("simulates") is False for one in good):
         message = "None of them simulates swaps: none is signed, and each order fails."
         yield fail("endpoints", "no_simulation", message, _set_another(facts))
-    if good and all(one.get("history") in ("none", "pruned") or one.get("batches") is False for one in good):
+    alone = len(found) == 1
+    if good and all(
+        one.get("history") in ("none", "pruned") or (alone and one.get("batches") is False) for one in good
+    ):
         message = (
             "None keeps all history and takes batches: an order that waited through a long outage may stay"
             " undecided."

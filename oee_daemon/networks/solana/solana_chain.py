@@ -186,8 +186,9 @@ class SolanaChain:
         """A look of each endpoint. `there`: one of them has shown it as final; what it did is asked too."""
         heard, shown = await self._told(swap, genesis, there=there)
         answers = [a for name, results in heard.items() if (a := _read(name, results, genesis)) is not None]
-        # Asked one by one, it may have said of another node how far back that one remembers.
-        apart = {one.name for one in self._pool.endpoints if one.batches is False}
+        # Asked one by one, it may have said of another node how far back that one remembers: beside others,
+        # which see a landing, that costs time; of an only one it would be the proof.
+        apart = {one.name for one in self._pool.endpoints if one.batches is False and self.nodes == 1}
         answers = [replace(a, first_available=None) if a.node in apart else a for a in answers]
         if not there and any(a.status is not None and a.status.final for a in answers):
             shown = await self._shown(swap.signature, genesis, swap.mints)
