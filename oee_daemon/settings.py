@@ -90,6 +90,8 @@ class Settings:
     real_money: str | None = _setting("real_money")
     #: Addresses separated by commas, as `solana.rpc.rpc_outside_http.Site` takes them.
     rpc_urls: str | None = _setting("rpc_urls")
+    #: Calls a second to each of them, over all workers.
+    rpc_rate: int | None = _setting("rpc_rate")
     #: Names separated by commas.
     venues: str | None = _setting("venues")
     raydium_url: str | None = _setting("raydium_url")

@@ -99,7 +99,7 @@ def open_market(profile: Profile, settings: Settings) -> Market:
     """Connects on first use."""
     rpc_urls = profile.endpoints(settings)
     turnstile = Turnstile(settings.redis_url) if settings.redis_url is not None else None
-    pool = open_pool(rpc_urls, *profile.rpc_rate, turnstile)
+    pool = open_pool(rpc_urls, *profile.rpc_rate_of(settings), turnstile)
     beside = _beside(rpc_urls[0])
     raydium_url = settings.raydium_url or profile.raydium_url or f"{beside}/raydium"
     jupiter_url = settings.jupiter_url or profile.jupiter_url or f"{beside}/jupiter"

@@ -87,6 +87,13 @@ class Profile:
         """Whether the daemon runs the chain itself."""
         return not self.rpc_urls and settings.rpc_urls is None
 
+    def rpc_rate_of(self, settings: Settings) -> tuple[float, int]:
+        """Calls a second to each endpoint, and how many of them at once after a rest: what the user's plan
+        allows, where he has said it."""
+        if settings.rpc_rate is None:
+            return self.rpc_rate
+        return float(settings.rpc_rate), settings.rpc_rate * 4
+
     def endpoints(self, settings: Settings) -> tuple[str, ...]:
         """The addresses that the chain is asked at."""
         if settings.rpc_urls is not None:

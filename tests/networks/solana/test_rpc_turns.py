@@ -3,8 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+
+import pytest
 
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.solana_market import open_market
+from oee_daemon.networks.solana.solana_profile import MAINNET
+from oee_daemon.settings import Settings
+
+
+@pytest.mark.parametrize(("told", "every_s", "at_once"), [(None, 0.1, 40), (5, 0.2, 20), (50, 0.02, 200)])
+def test_an_endpoint_is_asked_as_often_as_the_plan_allows(
+    told: int | None, every_s: float, at_once: int
+) -> None:
+    async def run() -> None:
+        market = open_market(MAINNET, Settings(home=Path("/nowhere"), rpc_rate=told))
+        (endpoint,) = market.pool.endpoints
+        assert (endpoint._bucket._every_s, endpoint._bucket._burst) == (every_s, at_once)
+        await market.close()
+
+    asyncio.run(run())
 
 
 def test_turns_are_even_and_the_urgent_come_first() -> None:
