@@ -140,7 +140,7 @@ def _not_in_force(state: State, lacking: dict[str, str], *, here: bool) -> Confl
         ours = _in_force(state, name) if name in PROTECTS else None
         told.append(_say(name, stated, "the daemon", ours))
     name, stated = next(iter(lacking.items()))
-    kept = f"oee config set {name[:_SHOWN]} {shlex.quote(stated[:_SHOWN])}"
+    kept = f"oee config set {name[:_SHOWN]} {shlex.quote(stated)}"
     hint = f"Where it is set: oee daemon restart. For every shell, before that: {kept}"
     if not here:
         hint = f"Where the daemon runs: {kept}, and oee daemon restart. To go on without it: unset it here."

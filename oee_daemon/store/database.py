@@ -70,13 +70,14 @@ class Lead:
     """
 
     def __init__(self) -> None:
-        #: No connection can lead elsewhere than the next: it is a socket of this machine, and no pool's.
+        #: No connection can lead elsewhere than the next: it is Postgres's own socket on this machine, and
+        #: not one of a program that passes on what it is told, over a network or as a pool.
         self.fixed = False
         self._begun, self._server = 0.0, ""
 
     def note(self, made: Bounded) -> bool:
         """Learns of a new connection. Whether the older ones lead elsewhere."""
-        self.fixed = made.info.host.startswith("/") and not made.pooled
+        self.fixed = made.info.host.startswith("/") and made.near and not made.pooled
         if made.server is None or made.begun < self._begun:
             return False
         before, self._begun, self._server = self._server, made.begun, made.server

@@ -78,6 +78,8 @@ class Bounded(psycopg.Connection[Any]):
     #: Something between us and Postgres passes statements on: the process that answers is not the one
     #: that welcomed us.
     pooled = False
+    #: The process that answers was come to by a socket of its machine, and not over a network.
+    near = False
     #: When it was begun, by the monotonic clock; the server that it led to then, told from every other, and
     #: from itself after a restart: none for a standby.
     begun = 0.0
@@ -126,12 +128,13 @@ def _connect(statement_s: float, *args: Any, **parameters: Any) -> Bounded:
         wanted = ", ".join(f"('{name}', {value})" for name, value in pinned.items())
         # Not in the start-up packet's options: a PgBouncer refuses those. Not all are known to each version.
         told = made.execute(
-            f"SELECT pg_backend_pid(), {_SERVER}, count(set_config(name, value, false)) "  # noqa: S608
+            f"SELECT pg_backend_pid(), {_SERVER}, inet_server_addr() IS NULL, "  # noqa: S608
+            "count(set_config(name, value, false)) "
             f"FROM (VALUES {wanted}) AS pinned(name, value) WHERE current_setting(name, true) IS NOT NULL",
             prepare=False,
         ).fetchone()
         assert told is not None
-        made.begun, made.server = begun, told[1]
+        made.begun, made.server, made.near = begun, told[1], told[2]
         made.pooled = told[0] != made.info.backend_pid
         if made.pooled:
             # What was prepared may be another client's, or gone.

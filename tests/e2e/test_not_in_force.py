@@ -238,6 +238,11 @@ def test_over_http_one_header_says_it_and_none_says_nothing(api: Shared) -> None
     assert kept.status_code == api.post(limit).status_code == 202
 
 
+def test_a_command_to_type_holds_the_whole_value(cli: Cli, api: Shared) -> None:
+    done = cli.run("buy", "SOL", "USDC", "0.1", "--json", OEE_TOKENS=f"{USDC},{'J' * 44}")
+    not_in_force(done, f"oee config set tokens {USDC},{'J' * 44}")
+
+
 def test_a_worker_beside_the_daemon_has_to_keep_it_too(cli: Cli, api: Shared, tmp_path: Path) -> None:
     """It has settings of its own, and may be the one that executes the order."""
     outside = {name: api.daemon.environ[name] for name in ("OEE_DATABASE_URL", "OEE_REDIS_URL")}

@@ -4,15 +4,16 @@ what is acknowledged is in the one that new connections lead to."""
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, make_url, text
 
-from oee_daemon.embedded import Servers
+from oee_daemon.embedded import Servers, embedded_postgres, embedded_servers
 from oee_daemon.store import creating_sql, group_placing_sql, token_rows
 from oee_daemon.store.creating_sql import New
 from oee_daemon.store.database import look_anew, open_database, transactions
@@ -92,6 +93,43 @@ def test_what_is_stored_is_where_new_connections_lead(
     asyncio.run(use())
     db.dispose()
     assert pair.rows(table) == (2, 1)
+
+
+@pytest.fixture
+def over_tcp(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a server on the network."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    servers = Servers(furnished(homes / "n"), postgres=True, valkey=False)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setitem(embedded_postgres._SETTINGS, "listen_addresses", "127.0.0.1")
+            patch.setitem(embedded_postgres._SETTINGS, "port", str(port))
+            for module in (embedded_postgres, embedded_servers):
+                patch.setattr(module, "PORT", port)
+            servers.start()
+            address = make_url(servers.database_url)
+        with connect(address.render_as_string(hide_password=False)) as sql:
+            ((access,),) = sql.execute("SHOW hba_file").fetchall()
+            Path(access).write_text("host all all 127.0.0.1/32 trust\n")
+            sql.execute("SELECT pg_reload_conf()")
+        yield address.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
+    finally:
+        servers.stop()
+
+
+def test_a_socket_of_this_machine_that_leads_over_a_network_may_lead_elsewhere_next(
+    pair: Pair, over_tcp: str, homes: Path
+) -> None:
+    """As that of a cloud's proxy, which stands in a folder as Postgres's own would."""
+    proxy = Proxy(pair.former.database_url, homes)
+    proxy.lead(over_tcp)
+    db = open_database(proxy.url, pool_size=1)
+    db.connect().close()
+    proxy.lead(pair.next.database_url)
+    assert look_anew(db), "older connections would be used on"
+    db.dispose()
+    proxy.close()
 
 
 def test_a_pool_believes_what_another_one_learnt(pair: Pair) -> None:

@@ -51,8 +51,11 @@ class Proxy:
         self._hushed = threading.Event()
 
     def lead(self, url: str) -> None:
-        query = make_url(url).query
-        self._target = f"{query['host']}/.s.PGSQL.{query['port']}"
+        address = make_url(url)
+        query = address.query
+        self._target: str | tuple[str, int] = f"{query.get('host')}/.s.PGSQL.{query.get('port')}"
+        if address.host is not None:
+            self._target = address.host, address.port or 5432
 
     def close(self) -> None:
         self._listener.close()
@@ -61,7 +64,8 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.socket(socket.AF_UNIX)
+                over_tcp = isinstance(self._target, tuple)
+                server = socket.socket(socket.AF_INET if over_tcp else socket.AF_UNIX)
                 server.connect(self._target)
                 threading.Thread(
                     target=self._forward, args=(client, server, self._hushed), daemon=True
