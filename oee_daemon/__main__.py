@@ -20,9 +20,9 @@ from pathlib import Path
 
 from oee_daemon import failpoints, gc_tuning, logs, settings
 from oee_daemon.contract.protocol import EXIT_DONE, EXIT_USAGE
-from oee_daemon.errors import BadSetting, OutOfThreads, StartFailed
 from oee_daemon.home import home_database
 from oee_daemon.home.home_folder import Home
+from oee_daemon.start_errors import BadSetting, OutOfThreads, StartFailed
 from oee_daemon.store import unopened_sql
 
 log = logging.getLogger("oee_daemon")

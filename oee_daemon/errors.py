@@ -21,16 +21,7 @@
     │       └── UnsafeSwap        it built a swap that may not be signed
     ├── ChainUnavailable          the chain did not answer; this decides nothing about a swap
     ├── BackupFailed              a backup was not taken or not restored; nothing is half done
-    └── StartFailed               the daemon can't start; the message is for a person
-        ├── BadSetting
-        ├── OtherRelease          the database is of another release's schema
-        ├── OtherEngine           the database belongs to another wallet, network or chain
-        ├── OtherDatabase         the home has worked on another database
-        ├── Unreachable           an outside server is away, or lets nobody in
-        ├── Unsuitable            a server that orders would not be safe in, or that is too old
-        ├── OutOfThreads          the machine or the account gives no more threads or processes
-        ├── AlreadyRunning
-        └── HomeLost              the home was moved, removed or replaced under its daemon
+    └── StartFailed               the daemon or worker can't start: see `start_errors`
 
 Nothing here knows HTTP beyond a status number. Apart from the tree stand exceptions that only lead from one
 place of ours to another: `lease_sql.NoSlot` (wait for a slot), `recall.StillInDoubt` (ask the chain again
@@ -43,15 +34,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from oee_daemon.contract.protocol import (
-    EXIT_FAULT,
-    EXIT_HELD,
-    EXIT_KEY,
-    EXIT_OTHER_DATABASE,
-    EXIT_OUTSIDE,
-    EXIT_THREADS,
-    EXIT_USAGE,
-)
 from oee_daemon.contract.storable import storable
 
 
@@ -261,103 +243,3 @@ class BackupFailed(OeeError):
     def __init__(self, message: str, *, code: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, code=code)
         self.hint = hint
-
-
-class StartFailed(OeeError):
-    """The daemon or worker can't start; the message says why and what to do. `exit_code` is the process's."""
-
-    code = "start_failed"
-    exit_code = EXIT_FAULT
-
-
-class BadSetting(StartFailed):
-    """A setting that can't be understood; the message names it and where it came from."""
-
-    code = "bad_setting"
-    exit_code = EXIT_USAGE
-
-
-class OtherRelease(StartFailed):
-    """The database is of another release's schema: a worker leaves it alone. `exit_code` tells the daemon."""
-
-    code = "other_release"
-    exit_code = EXIT_OUTSIDE
-
-
-class BadKeyFile(StartFailed):
-    """A file with a key or a passphrase is missing, may be read by others, or holds none."""
-
-    code = "key_file"
-    exit_code = EXIT_KEY
-
-
-class OtherEngine(StartFailed):
-    """The database belongs to an engine with another wallet, network or chain; the message names both."""
-
-    code = "other_engine"
-    exit_code = EXIT_USAGE
-
-
-class OtherWallet(OtherEngine):
-    """It has another wallet than the one here, or the one here is gone."""
-
-    exit_code = EXIT_KEY
-
-
-class Unreachable(StartFailed):
-    """A server that was given does not answer, or not to us."""
-
-    code = "server_unreachable"
-    exit_code = EXIT_OUTSIDE
-
-
-class Unsuitable(StartFailed):
-    """A server that was given can't hold what is promised."""
-
-    code = "server_unsuitable"
-    exit_code = EXIT_OUTSIDE
-
-
-class OutOfThreads(StartFailed):
-    """No more threads or processes may be had here. `exit_code`, from sysexits.h, tells the daemon."""
-
-    code = "out_of_threads"
-    exit_code = EXIT_THREADS
-
-    def __init__(self, who: str) -> None:
-        super().__init__(
-            f"{who} can't start its threads: this account, or its container, may run no more of them. Raise "
-            "what it may (ulimit -u, ulimit -v, TasksMax, --pids-limit), or end other processes of it."
-        )
-
-    @staticmethod
-    def means(error: BaseException) -> bool:
-        """Python has no exception of its own for it."""
-        return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
-
-
-class OtherDatabase(StartFailed):
-    """The home has worked on another database, and nobody said that it is to change. `exit_code` tells who
-    starts the daemon."""
-
-    code = "other_database"
-    exit_code = EXIT_OTHER_DATABASE
-
-
-class AlreadyRunning(StartFailed):
-    """Another daemon holds this home; the message says its process id."""
-
-    code = "already_running"
-    exit_code = EXIT_HELD
-
-
-class HomeLost(StartFailed):
-    """The home at its path is not the one this process holds: it ends and touches nothing there."""
-
-    code = "home_lost"
-
-    def __init__(self, path: object) -> None:
-        super().__init__(
-            f"{path} was moved, removed or replaced under the process that held it, which ends and leaves "
-            "alone what is there now."
-        )

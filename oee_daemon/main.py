@@ -13,11 +13,11 @@ import threading
 from oee_daemon.embedded import Servers
 from oee_daemon.embedded.embedded_supervision import Watch
 from oee_daemon.embedded.embedded_worker import WorkerProcess
-from oee_daemon.errors import OutOfThreads
 from oee_daemon.home import home_database
 from oee_daemon.home.home_folder import Home
 from oee_daemon.networks.solana.solana_profile import runs_chain
 from oee_daemon.settings import LEDGER_CONNECTIONS, Settings
+from oee_daemon.start_errors import OutOfThreads
 from oee_daemon.store import unopened_sql
 
 #: Threads and processes beside the worker's and those of its connections: the servers', the API's.

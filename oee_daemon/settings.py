@@ -20,7 +20,7 @@ from platformdirs import user_config_path, user_data_path
 from oee_daemon.contract.real_money import unconfirmed
 from oee_daemon.contract.setting_readers import in_utf8
 from oee_daemon.contract.setting_table import BY_NAME, file_name
-from oee_daemon.errors import BadSetting
+from oee_daemon.start_errors import BadSetting
 from oee_daemon.timing import USUAL, Timing
 from oee_daemon.timing import read as read_timing
 

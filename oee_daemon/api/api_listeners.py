@@ -27,7 +27,7 @@ from oee_daemon.api import api_connections
 from oee_daemon.api.api_auth import AuthMiddleware, own_hosts
 from oee_daemon.api.api_own_home import HomeMiddleware
 from oee_daemon.api.api_request_limits import VersionMiddleware
-from oee_daemon.errors import StartFailed
+from oee_daemon.start_errors import StartFailed
 
 log = logging.getLogger(__name__)
 

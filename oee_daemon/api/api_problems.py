@@ -19,7 +19,8 @@ from starlette.responses import JSONResponse
 from starlette.types import Scope, Send
 
 from oee_daemon.contract.protocol import KEY_HEADER
-from oee_daemon.errors import ChainUnavailable, OutOfThreads, Refused, Unavailable
+from oee_daemon.errors import ChainUnavailable, Refused, Unavailable
+from oee_daemon.start_errors import OutOfThreads
 
 log = logging.getLogger(__name__)
 

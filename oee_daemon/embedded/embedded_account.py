@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oee_daemon.contract.socket_paths import SERVICE_ACCOUNTS, barrier
-from oee_daemon.errors import StartFailed
+from oee_daemon.start_errors import StartFailed
 
 
 @dataclass(frozen=True, slots=True)

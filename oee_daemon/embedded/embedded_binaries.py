@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from oee_daemon.embedded.embedded_account import Account
-from oee_daemon.errors import StartFailed
+from oee_daemon.start_errors import StartFailed
 
 #: What a copy leaves out: for compiling against PostgreSQL, never read by the server.
 _NOT_COPIED = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig")

@@ -18,9 +18,9 @@ from typing import Any
 
 from oee_daemon import logfile
 from oee_daemon.embedded.embedded_account import Account
-from oee_daemon.errors import StartFailed
 from oee_daemon.inherited import SERVER_ENVIRONMENT
 from oee_daemon.logs import clean
+from oee_daemon.start_errors import StartFailed
 
 #: Lines of the log that a failed start shows.
 SHOWN_LINES = 12

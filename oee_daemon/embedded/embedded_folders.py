@@ -15,7 +15,7 @@ from pathlib import Path
 
 from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.embedded.embedded_account import Account
-from oee_daemon.errors import StartFailed
+from oee_daemon.start_errors import StartFailed
 
 #: Longest path of a Unix socket, bytes: 107 on Linux, 103 on macOS; one limit for both.
 SOCKET_LIMIT = 103

@@ -18,7 +18,7 @@ from pathlib import Path
 from oee_daemon.contract.socket_paths import localnet_socket
 from oee_daemon.embedded.embedded_child import Child, Log
 from oee_daemon.embedded.embedded_supervision import SocketServer
-from oee_daemon.errors import StartFailed
+from oee_daemon.start_errors import StartFailed
 
 #: Seconds for which one that a killed daemon left behind may still hold the chain's file.
 LEFT_BEHIND_S = 10.0

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from oee_daemon.errors import StartFailed
+from oee_daemon.start_errors import StartFailed
 
 #: How long a killed process may take to vanish, seconds.
 KILL_PATIENCE = 5.0

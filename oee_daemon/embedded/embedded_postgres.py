@@ -24,8 +24,8 @@ from oee_daemon.embedded import embedded_binaries, embedded_folders, embedded_or
 from oee_daemon.embedded.embedded_account import Account
 from oee_daemon.embedded.embedded_child import Child, Log
 from oee_daemon.embedded.embedded_supervision import SocketServer
-from oee_daemon.errors import StartFailed
 from oee_daemon.logs import clean
+from oee_daemon.start_errors import StartFailed
 
 #: The major version whose data this program reads.
 MAJOR = "18"

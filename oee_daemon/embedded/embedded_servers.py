@@ -21,7 +21,7 @@ from oee_daemon.embedded.embedded_localnet import Localnet
 from oee_daemon.embedded.embedded_postgres import PORT, ROLE, Postgres, forget_variables
 from oee_daemon.embedded.embedded_supervision import Server, Watch
 from oee_daemon.embedded.embedded_valkey import Valkey
-from oee_daemon.errors import HomeLost, StartFailed
+from oee_daemon.start_errors import HomeLost, StartFailed
 
 #: Between two looks at a starting or stopping server, seconds.
 _POLL = 0.002

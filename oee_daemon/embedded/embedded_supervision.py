@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from oee_daemon.embedded.embedded_child import Child, Log
-from oee_daemon.errors import OtherRelease, OutOfThreads, StartFailed
+from oee_daemon.start_errors import OtherRelease, OutOfThreads, StartFailed
 
 #: The pause before a restart, seconds: doubled each time until the server has answered again.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator
 
 from oee_daemon.embedded.embedded_child import Child
 from oee_daemon.embedded.embedded_supervision import Server
-from oee_daemon.errors import OtherRelease, OutOfThreads, StartFailed
 from oee_daemon.settings import Settings
+from oee_daemon.start_errors import OtherRelease, OutOfThreads, StartFailed
 from oee_daemon.timing import USUAL, Timing
 
 log = logging.getLogger(__name__)

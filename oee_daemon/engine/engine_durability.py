@@ -16,8 +16,8 @@ from redis.retry import Retry
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from oee_daemon.errors import StartFailed, Unreachable, Unsuitable
 from oee_daemon.queue import queue_roster
+from oee_daemon.start_errors import StartFailed, Unreachable, Unsuitable
 from oee_daemon.store import server_fact_sql
 from oee_daemon.store.database import said, transactions
 from oee_daemon.store.sql_statement import driver

@@ -24,11 +24,12 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from oee_daemon.contract import halt_mark
 from oee_daemon.contract.atomic_file import atomic_write
-from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, OtherWallet, Unavailable
+from oee_daemon.errors import ChainUnavailable, Unavailable
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.chain import ListedLanding
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.network_bounded import BoundedChain
+from oee_daemon.start_errors import HomeLost, OtherEngine, OtherWallet
 from oee_daemon.store import doubt_sql, engine_row, halt_row
 from oee_daemon.store.database import transactions
 from oee_daemon.store.engine_row import Where

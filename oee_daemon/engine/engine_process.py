@@ -25,10 +25,11 @@ from oee_daemon import gc_tuning, inherited
 from oee_daemon.engine import engine_durability
 from oee_daemon.engine.engine_key_holder import KeyHolder, guard_memory
 from oee_daemon.engine.engine_worker import Worker
-from oee_daemon.errors import HomeLost, OeeError, StartFailed
+from oee_daemon.errors import OeeError
 from oee_daemon.home.home_held_path import Held
 from oee_daemon.logfile import OwnLog
 from oee_daemon.settings import Settings
+from oee_daemon.start_errors import HomeLost, StartFailed
 from oee_daemon.store import migrations
 from oee_daemon.store.database import open_database
 

@@ -27,8 +27,8 @@ from sqlalchemy import Engine
 
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.real_money import UNLABELLED
-from oee_daemon.errors import StartFailed
 from oee_daemon.orders.order import Event
+from oee_daemon.start_errors import StartFailed
 from oee_daemon.store import telling_sql
 from oee_daemon.store.telling_sql import Gap, News
 

@@ -28,7 +28,7 @@ from oee_daemon.engine.engine_watcher import Watcher
 from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.engine.retention import Retention
-from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, OtherRelease, StartFailed
+from oee_daemon.errors import ChainUnavailable
 from oee_daemon.home.home_held_path import Held
 from oee_daemon.networks.network_opening import open_network
 from oee_daemon.queue import queue_roster
@@ -36,6 +36,7 @@ from oee_daemon.queue.queue_broker import open_broker
 from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.queue.queue_roster import Roster
 from oee_daemon.settings import Settings
+from oee_daemon.start_errors import HomeLost, OtherEngine, OtherRelease, StartFailed
 from oee_daemon.store import migrations, server_fact_sql
 from oee_daemon.store.database import look_anew, open_database
 from oee_daemon.store.postgres_line import Line

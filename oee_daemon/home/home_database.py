@@ -13,7 +13,7 @@ from pathlib import Path
 
 from oee_daemon.contract.addresses import OWN, place_of
 from oee_daemon.contract.atomic_file import atomic_write
-from oee_daemon.errors import OtherDatabase
+from oee_daemon.start_errors import OtherDatabase
 
 
 @dataclass(frozen=True, slots=True)

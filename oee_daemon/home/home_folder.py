@@ -19,9 +19,9 @@ from typing import Any
 
 from oee_daemon.contract.atomic_file import atomic_write
 from oee_daemon.contract.socket_paths import socket_path
-from oee_daemon.errors import AlreadyRunning, HomeLost, StartFailed
 from oee_daemon.home.home_held_path import Held, in_place
 from oee_daemon.settings import Settings
+from oee_daemon.start_errors import AlreadyRunning, HomeLost, StartFailed
 
 #: Seconds for which a held lock may be somebody who only looks whether it is held.
 LOOKED_AT_S = 0.2

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from oee_daemon.errors import HomeLost
+from oee_daemon.start_errors import HomeLost
 
 
 class Held:

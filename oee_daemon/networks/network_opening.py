@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from oee_daemon.contract.real_money import unconfirmed
-from oee_daemon.errors import BadSetting
 from oee_daemon.networks.network import NamedWallet, Network
 from oee_daemon.settings import Settings
+from oee_daemon.start_errors import BadSetting
 
 
 def _simulated(settings: Settings, database_url: str, named: NamedWallet) -> Network:

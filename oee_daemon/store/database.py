@@ -30,7 +30,7 @@ from sqlalchemy.exc import (
     OperationalError,
 )
 
-from oee_daemon.errors import BadSetting
+from oee_daemon.start_errors import BadSetting
 from oee_daemon.store.postgres_connection import (
     CONNECT_TIMEOUT_S,
     GRACE_S,

@@ -29,9 +29,9 @@ from oee_daemon.contract.status import Status
 from oee_daemon.embedded import Servers, embedded_binaries
 from oee_daemon.embedded.embedded_account import Account
 from oee_daemon.engine.engine_worker import Worker
-from oee_daemon.errors import OtherRelease
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
+from oee_daemon.start_errors import OtherRelease
 from oee_daemon.store import lease_sql, migrations, move_sql
 from oee_daemon.store.database import open_database, transactions
 from tests.kit.accounts import ROOT, become

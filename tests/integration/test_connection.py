@@ -16,8 +16,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from oee_daemon.embedded import Servers
-from oee_daemon.errors import OtherRelease, StartFailed
 from oee_daemon.orders.order import Order
+from oee_daemon.start_errors import OtherRelease, StartFailed
 from oee_daemon.store import creating_sql, migrations, order_rows
 from oee_daemon.store.creating_sql import New
 from oee_daemon.store.database import STALE_S, open_database, transactions

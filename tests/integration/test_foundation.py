@@ -18,8 +18,8 @@ from sqlalchemy import Engine, make_url, text
 
 from oee_daemon.embedded import embedded_account
 from oee_daemon.engine import engine_durability
-from oee_daemon.errors import Unreachable, Unsuitable
 from oee_daemon.queue.queue_roster import Roster
+from oee_daemon.start_errors import Unreachable, Unsuitable
 from oee_daemon.store import server_fact_sql
 from oee_daemon.store.database import open_database
 from tests.kit.daemons import until

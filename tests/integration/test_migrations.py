@@ -14,9 +14,9 @@ from sqlalchemy.exc import IntegrityError
 
 from oee_daemon.api import order_wire
 from oee_daemon.contract.protocol import EXIT_OUTSIDE
-from oee_daemon.errors import StartFailed
 from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.start_errors import StartFailed
 from oee_daemon.store import migrations, order_rows
 from oee_daemon.store.database import transactions
 from oee_daemon.store.migrations import migration_wait

@@ -14,10 +14,11 @@ from sqlalchemy import Engine, func, select, text
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import retention
 from oee_daemon.engine.retention import Retention
-from oee_daemon.errors import BadSetting, Conflict
+from oee_daemon.errors import Conflict
 from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.orders.order import Order
 from oee_daemon.settings import load
+from oee_daemon.start_errors import BadSetting
 from oee_daemon.store import retention_sql as statements
 from tests.kit.engine import Bench
 from tests.kit.tables import order_events, orders, spent_keys, swaps

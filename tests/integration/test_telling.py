@@ -19,7 +19,7 @@ from oee_daemon.contract.order_types import OrderType
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import engine_telling
 from oee_daemon.engine.engine_telling import Message, Program, Teller, open_targets
-from oee_daemon.errors import StartFailed
+from oee_daemon.start_errors import StartFailed
 from oee_daemon.store import halt_row, telling_sql
 from tests.integration.test_plans import nodes
 from tests.kit.engine import BOOK, Bench

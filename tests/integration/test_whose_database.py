@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from oee_daemon.engine import engine_worker
 from oee_daemon.engine.engine_worker import Worker
-from oee_daemon.errors import OtherEngine
 from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.settings import Settings
+from oee_daemon.start_errors import OtherEngine
 from oee_daemon.store.engine_row import where
 from tests.integration.test_identity import identity
 from tests.kit.engine import Bench

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from oee_daemon.contract.addresses import place_of
-from oee_daemon.errors import OtherDatabase
 from oee_daemon.home import home_database
 from oee_daemon.home.home_database import note
+from oee_daemon.start_errors import OtherDatabase
 
 PLACES = {
     None: "own",

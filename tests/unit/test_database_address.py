@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.dialects import postgresql
 
-from oee_daemon.errors import BadSetting
+from oee_daemon.start_errors import BadSetting
 from oee_daemon.store.database import address_of
 
 #: Addresses that libpq reads, with what a connection is opened with by them.

@@ -11,9 +11,9 @@ import pytest
 
 from oee_cli.doctor.doctor_paths import socket_path
 from oee_cli.settings.settings_load import Settings as CliSettings
-from oee_daemon.errors import AlreadyRunning, HomeLost, StartFailed
 from oee_daemon.home.home_folder import Home
 from oee_daemon.settings import Settings
+from oee_daemon.start_errors import AlreadyRunning, HomeLost, StartFailed
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import pytest
 
 from oee_daemon.embedded.embedded_supervision import Watch
 from oee_daemon.embedded.embedded_worker import WorkerProcess
-from oee_daemon.errors import OutOfThreads
 from oee_daemon.inherited import forget_database
+from oee_daemon.start_errors import OutOfThreads
 from tests.kit.daemons import until
 
 ROOT = Path(__file__).parents[2]
@@ -176,7 +176,7 @@ def test_too_few_threads_are_noticed_before_anything_is_started() -> None:
     script = """
 import resource
 from pathlib import Path
-from oee_daemon.errors import OutOfThreads
+from oee_daemon.start_errors import OutOfThreads
 from oee_daemon.main import _need_threads
 _need_threads(20)
 now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oee_daemon import settings as settings_page
-from oee_daemon.errors import BadSetting
 from oee_daemon.settings import Settings, load
+from oee_daemon.start_errors import BadSetting
 
 
 def test_the_defaults_are_the_contracts(tmp_path: Path) -> None:

@@ -23,9 +23,10 @@ from solders.message import Message, MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.transaction import Transaction, VersionedTransaction
 
-from oee_daemon.errors import AttemptFailed, OtherEngine, StartFailed
+from oee_daemon.errors import AttemptFailed
 from oee_daemon.networks.wallet import Wallet, make_wallet, open_wallet
 from oee_daemon.orders.swap import UnsignedSwap
+from oee_daemon.start_errors import OtherEngine, StartFailed
 
 
 def _unsigned(wallet: Wallet, data: bytes = b"x") -> UnsignedSwap:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from oee_daemon.errors import BadSetting, InvalidInput, VenueError
+from oee_daemon.errors import InvalidInput, VenueError
 from oee_daemon.networks.network import NamedWallet, Network
 from oee_daemon.networks.network_clock import SystemClock
 from oee_daemon.networks.network_tokens import TokenBook
@@ -28,6 +28,7 @@ from oee_daemon.networks.venue import Venue
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import Token
 from oee_daemon.settings import Settings
+from oee_daemon.start_errors import BadSetting
 
 
 def build(settings: Settings, database_url: str, _named: NamedWallet) -> Network:

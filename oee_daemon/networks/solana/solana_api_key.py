@@ -6,7 +6,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from oee_daemon.errors import BadSetting
+from oee_daemon.start_errors import BadSetting
 
 #: Characters that a key has at most.
 _LONGEST = 512

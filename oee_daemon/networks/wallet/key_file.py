@@ -12,11 +12,12 @@ from pathlib import Path
 from solders.keypair import Keypair
 
 from oee_daemon.contract.atomic_file import atomic_file
-from oee_daemon.errors import BadKeyFile, InvalidInput, OtherWallet
+from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.wallet.key_pair_file import keypair_content, read_keypair
 from oee_daemon.networks.wallet.key_sealed_file import NotSealed, Sealed, is_sealed, read_sealed
 from oee_daemon.networks.wallet.key_secret_file import read_secret_file
 from oee_daemon.networks.wallet.key_signer import Wallet
+from oee_daemon.start_errors import BadKeyFile, OtherWallet
 
 #: The code of every error about a key's file.
 CODE = "key_file"

@@ -9,8 +9,9 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
-from oee_daemon.errors import BadKeyFile, InvalidInput
+from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.wallet.key_secret_file import read_secret_file
+from oee_daemon.start_errors import BadKeyFile
 
 #: Characters of a new one, and bytes of any: a few random words are about 30.
 LEAST, MOST = 8, 1024

@@ -9,7 +9,7 @@ import os
 import stat
 from pathlib import Path
 
-from oee_daemon.errors import BadKeyFile
+from oee_daemon.start_errors import BadKeyFile
 
 #: Bytes that such a file may have: a key is 300, a sealed one 600.
 MOST = 8192

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import ProgrammingError
 
-from oee_daemon.errors import OtherRelease, StartFailed
+from oee_daemon.start_errors import OtherRelease, StartFailed
 from oee_daemon.store.database import LONG_S, open_database, transactions
 from oee_daemon.store.migrations import migration_wait
 from oee_daemon.store.sql_statement import Statement, driver

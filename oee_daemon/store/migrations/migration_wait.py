@@ -16,7 +16,7 @@ from psycopg.rows import class_row
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from oee_daemon.errors import Unsuitable
+from oee_daemon.start_errors import Unsuitable
 from oee_daemon.store.sql_statement import Statement
 
 log = logging.getLogger(__name__)

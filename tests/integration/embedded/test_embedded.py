@@ -19,7 +19,7 @@ import pytest
 
 from oee_daemon.embedded import Servers, embedded_folders, embedded_orphans, embedded_postgres
 from oee_daemon.embedded.embedded_account import choose
-from oee_daemon.errors import HomeLost, StartFailed
+from oee_daemon.start_errors import HomeLost, StartFailed
 from tests.kit.accounts import LINUX, ROOT, on_linux
 from tests.kit.own_servers import alive, mode, pids, queue, sql
 

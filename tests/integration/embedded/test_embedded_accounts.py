@@ -13,7 +13,7 @@ import pytest
 
 from oee_daemon.embedded import Servers
 from oee_daemon.embedded.embedded_account import Account, choose
-from oee_daemon.errors import StartFailed
+from oee_daemon.start_errors import StartFailed
 from tests.kit.accounts import as_root, become, on_linux
 from tests.kit.own_servers import alive, mode, pids
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from oee_daemon.errors import BadSetting
 from oee_daemon.networks.solana.solana_api_key import read_key
+from oee_daemon.start_errors import BadSetting
 
 
 @pytest.mark.parametrize(

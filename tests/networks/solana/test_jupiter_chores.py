@@ -10,9 +10,7 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from oee_daemon.contract.order_types import SwapMode
-from oee_daemon.errors import (
-    UnsafeSwap,
-)
+from oee_daemon.errors import UnsafeSwap
 from oee_daemon.networks.solana.guard import guard_instructions
 from oee_daemon.networks.solana.guard.guard_instructions import Limits
 from oee_daemon.networks.solana.guard.guard_message import Step, read, whole

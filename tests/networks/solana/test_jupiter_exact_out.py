@@ -13,13 +13,7 @@ from solders.hash import Hash
 from solders.message import MessageV0, from_bytes_versioned
 from solders.pubkey import Pubkey
 
-from oee_daemon.errors import (
-    AttemptFailed,
-    ChainUnavailable,
-    VenueError,
-    VenueLate,
-    VenueRefused,
-)
+from oee_daemon.errors import AttemptFailed, ChainUnavailable, VenueError, VenueLate, VenueRefused
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing

@@ -18,11 +18,12 @@ from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
 
-from oee_daemon.errors import InvalidInput, StartFailed, WalletLocked, WrongPassphrase
+from oee_daemon.errors import InvalidInput, WalletLocked, WrongPassphrase
 from oee_daemon.networks.wallet.key_file import read_wallet, write_wallet
 from oee_daemon.networks.wallet.key_passphrase import check_new, read_passphrase_file
 from oee_daemon.networks.wallet.key_sealed_file import read_sealed, seal
 from oee_daemon.orders.swap import UnsignedSwap
+from oee_daemon.start_errors import StartFailed
 from tests.kit.wallets import sealed
 
 PAIR = Keypair.from_seed(bytes(range(32)))

@@ -16,13 +16,14 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any
 
-from oee_daemon.errors import BadSetting, ChainUnavailable
+from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, Result
 from oee_daemon.networks.solana.shadow.shadow_block_watcher import BlockWatcher, Judged
 from oee_daemon.networks.solana.solana_endpoint_look import GENESIS
 from oee_daemon.networks.solana.solana_profile import PROFILES
 from oee_daemon.settings import Settings, load
+from oee_daemon.start_errors import BadSetting
 
 #: Requests a second to each endpoint, and at once after a rest: what a free quota bears for a week.
 PER_S, BURST = 4.0, 8
