@@ -29,7 +29,7 @@ from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
 from oee_daemon.networks.holdings import Means
 from oee_daemon.orders.conditions import is_unbound
 from oee_daemon.orders.order import Order
-from oee_daemon.orders.swap import SignedSwap, VenueAnswer
+from oee_daemon.orders.swap import Quote, SignedSwap, VenueAnswer
 from oee_daemon.store import group_sql, lease_sql, move_sql
 from oee_daemon.store.database import aside
 from oee_daemon.store.postgres_line import Line
@@ -112,14 +112,7 @@ class Attempt:
         verdicts: Sequence[Check] = ()
         try:
             means, judged, answers = await self._asked(order)
-            # A stop without a limit has a bound in name alone.
-            set_bound = None if is_unbound(order.limit_price) else order.bound
-            failed = self._failed.pop(order.id, None)
-            answers, best = routing.choose_elsewhere(answers, failed, order, set_bound)
-            # What the first choice fixes, later choices find fixed.
-            fixed = routing.bound_of(best, order.swap_mode, order.slippage_bps)
-            bound = fixed if order.bound is None else order.bound
-            await self.checks.at_choice(order, best, bound, means)
+            answers, best, bound = await self._choose(order, answers, means)
             if judged is not None:
                 verdicts = await self.new_tokens.at_choice(order, best, judged)
         except AttemptFailed as failure:
@@ -130,6 +123,33 @@ class Attempt:
             Status.BUILDING,
             lambda: move_sql.choose(self.line, order, best, answers, bound, verdicts=told, lease=lease),
         )
+
+    async def _choose(
+        self, order: Order, answers: Sequence[VenueAnswer], means: Sequence[Means]
+    ) -> tuple[Sequence[VenueAnswer], Quote, int]:
+        """The best quote, or one hardly worse where the wallet lacks what the accounts on the best one's way
+        take, with its bound and the answers as it was chosen of. Raises `AttemptFailed`."""
+        # A stop without a limit has a bound in name alone.
+        set_bound = None if is_unbound(order.limit_price) else order.bound
+        left_out, why = self._failed.pop(order.id, None), routing.UNMADE
+        short: AttemptFailed | None = None
+        while True:
+            answers, best = routing.choose_elsewhere(answers, left_out, order, set_bound, why)
+            if short is not None and best.venue == left_out:
+                raise short
+            # What the first choice fixes, later choices find fixed.
+            fixed = routing.bound_of(best, order.swap_mode, order.slippage_bps)
+            bound = fixed if order.bound is None else order.bound
+            try:
+                await self.checks.at_choice(order, best, bound, means)
+            except AttemptFailed as failure:
+                if failure.code != "insufficient_funds":
+                    raise
+                short, left_out, why = short or failure, best.venue, routing.UNPAID
+                if best.toll is None or not best.toll.opens:
+                    raise short from None
+            else:
+                return answers, best, bound
 
     async def build(self, order: Order, *, found: bool) -> tuple[Order | None, SignedSwap | None]:
         """Signs a swap of the stored choice and stores it, or ends the attempt. Under a halt the order stays

@@ -176,15 +176,20 @@ def choose(answers: Sequence[VenueAnswer], mode: SwapMode, bound: int | None) ->
     return best
 
 
+#: Why a venue is left out, after its name.
+UNMADE = "could not make this order's swap a moment ago"
+UNPAID = "makes accounts on the way that the wallet can't pay for"
+
+
 def choose_elsewhere(
-    answers: Sequence[VenueAnswer], failed: str | None, order: Order, bound: int | None
+    answers: Sequence[VenueAnswer], failed: str | None, order: Order, bound: int | None, why: str = UNMADE
 ) -> tuple[Sequence[VenueAnswer], Quote]:
     """As `choose`, but not `failed`, a venue that could not make its swap a moment ago: where another one is
     worse by no more than the order's slippage. It might be the best again and again, and the order would end
-    though others could fill it. With the answers as they were chosen of."""
+    though others could fill it. `why` it is left out. With the answers as they were chosen of."""
     best = next((a.quote for a in answers if a.venue == failed and a.quote is not None), None)
     if best is not None:
-        others = [_unmade(a) if a.venue == failed else a for a in answers]
+        others = [_left_out(a, why) if a.venue == failed else a for a in answers]
         least = bound_of(best, order.swap_mode, order.slippage_bps)
         try:
             found = choose(others, order.swap_mode, bound)
@@ -195,8 +200,8 @@ def choose_elsewhere(
     return answers, choose(answers, order.swap_mode, bound)
 
 
-def _unmade(answer: VenueAnswer) -> VenueAnswer:
-    message = f"{answer.venue} could not make this order's swap a moment ago."
+def _left_out(answer: VenueAnswer, why: str) -> VenueAnswer:
+    message = f"{answer.venue} {why}."
     error = {"code": "venue_failed", "message": message, "retryable": True}
     return VenueAnswer(venue=answer.venue, latency_ms=answer.latency_ms, error=error)
 
