@@ -25,13 +25,16 @@ PATIENCE = timedelta(seconds=8)
 NOWHERE = ""
 
 # A clock that jumped makes those who live look long gone, until their next beat: who halts has to wait for
-# it, as where the table was lost. See `halt_row`.
+# it, as where the table was lost. See `halt_row`. A row that is held is one of a worker that beats, or being
+# forgotten by another one: two who each forgot the other would wait for one another.
 _BEAT = Statement("""
     -- beat: a worker says that it looks for what is due
     WITH gone AS (
-        DELETE FROM workers WHERE owner NOT IN (%(owner)s, '')
-            AND NOT seen_at BETWEEN clock_timestamp() - %(kept)s AND clock_timestamp() + %(kept)s
-        RETURNING owner
+        DELETE FROM workers WHERE owner IN (
+            SELECT owner FROM workers WHERE owner NOT IN (%(owner)s, '')
+                AND NOT seen_at BETWEEN clock_timestamp() - %(kept)s AND clock_timestamp() + %(kept)s
+            FOR UPDATE SKIP LOCKED
+        ) RETURNING owner
     ), unsure AS (
         UPDATE workers SET quiet = (extract(epoch FROM clock_timestamp()) * 1000)::bigint
         WHERE owner = '' AND EXISTS (SELECT FROM gone)

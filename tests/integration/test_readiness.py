@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from oee_daemon.store import readiness_sql
+from oee_daemon.store import halt_row, readiness_sql
+from oee_daemon.store.database import transactions
 from oee_daemon.store.readiness_sql import Readiness
 from tests.kit.engine import Bench
 
@@ -30,6 +31,20 @@ def test_a_worker_is_there_while_it_beats_and_no_longer_when_it_says_so_or_falls
     with bench.db.connect() as conn:
         readiness_sql.beat(conn, "elsewhere", "mainnet")
     assert not look(bench).worker
+
+
+def test_a_beat_waits_for_nobody_whom_it_would_forget(bench: Bench) -> None:
+    """After the clock jumped two workers each forgot the other, and the one's beat was lost in a deadlock."""
+    with bench.db.connect() as conn:
+        for owner in ("gone", "one", "two"):
+            readiness_sql.beat(conn, owner, "simulated")
+        conn.exec_driver_sql("UPDATE workers SET seen_at = seen_at - interval '5 minutes'")
+        with transactions(bench.db).begin() as one:
+            one.exec_driver_sql("SELECT FROM workers WHERE owner IN ('gone', 'one') FOR UPDATE")
+            readiness_sql.beat(conn, "two", "simulated")
+            assert {seen.owner for seen in halt_row.workers(conn)} == {"gone", "one", "two"}
+        readiness_sql.beat(conn, "two", "simulated")
+        assert [seen.owner for seen in halt_row.workers(conn)] == ["two"]
 
 
 def test_an_order_that_nobody_takes_up_is_a_standstill_and_a_backlog_is_none(bench: Bench) -> None:
