@@ -127,7 +127,7 @@ async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONRespo
     ranked = routing.rank(kept, terms.swap_mode)
     answer: dict[str, Any] = {"dryRun": True, "order": draft, **limits_json(state.network)}
     answer["quotes"] = await quotes_json(ranked, terms, state.network)
-    found = await state.checks.courtesy(terms, ranked[0].quote if ranked else None)
+    found = await state.checks.courtesy_of(terms, kept)
     found = found or _unfilled(kept, terms)
     if found is not None or state.network.holdings is not None:
         answer["objection"] = None if found is None else asdict(found)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from oee_daemon.contract.order_types import OrderType, SwapMode
-from oee_daemon.engine import engine_order_means
+from oee_daemon.engine import engine_order_means, routing
 from oee_daemon.engine.engine_order_means import Objection
 from oee_daemon.engine.engine_token_desk import TokenDesk
 from oee_daemon.engine.routing import request_of
@@ -21,7 +22,7 @@ from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.holdings import Holdings, Means
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.order import Order
-from oee_daemon.orders.swap import Quote, QuoteRequest
+from oee_daemon.orders.swap import Quote, QuoteRequest, VenueAnswer
 from oee_daemon.orders.terms import Terms
 from oee_daemon.timing import USUAL
 
@@ -107,6 +108,19 @@ class OrderChecks:
                 return await self._objection(holdings, request, spent, means, self._courtesy_s, opens=opens)
         except (ChainUnavailable, TimeoutError):
             return None
+
+    async def courtesy_of(self, terms: Terms, answers: Sequence[VenueAnswer]) -> Objection | None:
+        """As `courtesy`, by the quote that would be chosen of these answers."""
+        ranked = routing.rank(answers, terms.swap_mode)
+        best = ranked[0].quote if ranked else None
+        found = await self.courtesy(terms, best)
+        if found is None or best is None or not _opens(best):
+            return found
+        with suppress(AttemptFailed):
+            _, other = routing.choose_elsewhere(answers, best.venue, terms, terms.bound, routing.UNPAID)
+            if other.venue != best.venue and await self.courtesy(terms, other) is None:
+                return None
+        return found
 
     async def _lately(self, holdings: Holdings, request: QuoteRequest) -> Sequence[Means]:
         pair = request.input_token.mint, request.output_token.mint

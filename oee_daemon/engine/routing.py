@@ -182,7 +182,7 @@ UNPAID = "makes accounts on the way that the wallet can't pay for"
 
 
 def choose_elsewhere(
-    answers: Sequence[VenueAnswer], failed: str | None, order: Order, bound: int | None, why: str = UNMADE
+    answers: Sequence[VenueAnswer], failed: str | None, order: Terms, bound: int | None, why: str = UNMADE
 ) -> tuple[Sequence[VenueAnswer], Quote]:
     """As `choose`, but not `failed`, a venue that could not make its swap a moment ago: where another one is
     worse by no more than the order's slippage. It might be the best again and again, and the order would end

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from oee_daemon.contract.status import Status
+from oee_daemon.engine import routing
+from oee_daemon.engine.engine_order_checks import OrderChecks
+from oee_daemon.engine.engine_token_desk import TokenDesk
+from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.swap import Quote, QuoteRequest, Toll
 from tests.integration.test_order_checks import RICH, MadeUp, made_up
@@ -47,6 +51,11 @@ def test_where_the_wallet_cannot_pay_accounts_on_the_best_way_another_one_is_tak
     monkeypatch.setattr(bench, "network", network)
     made_up.nodes = [(10**9 + 100_000 + 3_000_000 + 1_999_999, RICH)]
     order = bench.place(amount=10**9, slippage_bps=slippage_bps)
+    seen = bench.network(bench.chain())
+    checks = OrderChecks(seen, TokenDesk(bench.db, seen), FaultLog())
+    answers = bench.loop.run(routing.ask(seen.venues, routing.request_of(order, seen.tokens)))
+    said = bench.loop.run(checks.courtesy_of(order, answers))
+    assert (None if said is None else said.code) == (None if slippage_bps else "insufficient_funds")
     found = bench.run_to_end(bench.execution(), order.id)
     if slippage_bps:
         assert (found.status, found.attempt) == (Status.CONFIRMED, 1) and found.venue != best
