@@ -41,6 +41,15 @@ def changed_text(text: str, name: str, value: str | None) -> str:
     return document.as_string()
 
 
+def is_editable(path: Path, name: str) -> bool:
+    """Whether `edit_config` takes the setting out of the file as it is now."""
+    try:
+        changed_text(_read_config(path), name, None)
+    except (NotFlat, UsageFault, OSError):
+        return False
+    return True
+
+
 def _toml_item(value: str, line_end: str) -> Item:
     """A number as a number, anything else as a string."""
     item: Item = tomlkit.string(value)

@@ -17,10 +17,12 @@ import pytest
 
 from oee_cli import __main__
 from oee_cli.api.client_processes import runs_program
+from oee_cli.cli_errors import UsageFault
 from oee_cli.doctor import doctor_examination as doctor
 from oee_cli.doctor.checks import check_outside_servers
 from oee_cli.doctor.checks.check_facts import gather_facts
 from oee_cli.output import Output
+from oee_cli.settings.settings_file_edit import edit_config
 from tests.kit.daemons import until
 
 Doctor = Callable[[], tuple[int, dict[str, dict[str, Any]]]]
@@ -250,6 +252,21 @@ def test_every_unknown_setting_is_told_with_what_was_meant(
     monkeypatch.setenv("OEE_DATABASE", "x")
     told = [f.message for f in doctor.run_checks(gather_facts(Output())) if f.code == "unknown_setting"]
     assert len(told) == 2 and "Did you mean OEE_PORT?" in told[1] and "OEE_DATABASE" in told[0]
+
+
+def test_what_config_unset_would_refuse_is_to_be_edited_by_hand(place: Path) -> None:
+    file = place.parent / "config" / "oee" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("prot = 3\nmax_open = [5]\n[limits]\nmax_order = 50\n[[others]]\na = 1\n")
+    codes = ("unknown_setting", "bad_setting")
+    told = [(f.message, f.remedy) for f in doctor.run_checks(gather_facts(Output())) if f.code in codes]
+    flat = [remedy for message, remedy in told if message.startswith("prot ")]
+    assert flat == ["oee config unset prot"] and edit_config(file, "prot", None)
+    by_hand = [message for message, remedy in told if remedy == f"${{EDITOR:-vi}} {file}"]
+    assert [m.split()[0] for m in by_hand] == ["OEE_MAX_OPEN", "limits", "limits.max_order", "others"]
+    for name in ("max_open", "limits", "limits.max_order", "others"):
+        with pytest.raises(UsageFault):
+            edit_config(file, name, None)
 
 
 def test_a_daemon_that_may_not_be_started_and_one_elsewhere_that_is_away(

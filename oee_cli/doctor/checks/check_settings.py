@@ -36,14 +36,12 @@ def check_settings(facts: Facts) -> Iterator[Finding]:
 
 def _check_unreadable(facts: Facts) -> Iterator[Finding]:
     if facts.config_fault is not None:
-        look = "${EDITOR:-vi}" if os.access(facts.config, os.R_OK) else "ls -l"
-        remedy = f"{look} {shlex.quote(str(facts.config))}"
+        remedy = _by_hand(facts) if os.access(facts.config, os.R_OK) else f"ls -l {_quoted(facts)}"
         yield fail(_NAME, "config_unreadable", facts.config_fault.message, remedy, ExitCode.USAGE)
     for v in facts.values.values():
         if v.problem is not None:
-            remedy = (
-                f"oee config unset {v.setting.name}" if v.origin == FILE else f"unset {v.setting.variable}"
-            )
+            in_file = v.origin == FILE
+            remedy = _unset_kept(facts, v.setting.name) if in_file else f"unset {v.setting.variable}"
             yield fail(_NAME, "bad_setting", v.complaint, remedy, ExitCode.USAGE)
 
 
@@ -52,8 +50,23 @@ def _check_unknown(facts: Facts) -> Iterator[Finding]:
         message = f"{name} (from {where}) is no setting, and does nothing."
         if meant:
             message += f" Did you mean {meant}?"
-        remedy = f"oee config unset {shlex.quote(name)}" if where == "config.toml" else f"unset {name}"
+        remedy = _unset_kept(facts, name) if where == "config.toml" else f"unset {name}"
         yield warn(_NAME, "unknown_setting", message, remedy)
+
+
+def _unset_kept(facts: Facts, name: str) -> str:
+    """What takes it out of the file: `oee config unset` refuses tables and what stands in one."""
+    from oee_cli.settings.settings_file_edit import is_editable
+
+    return f"oee config unset {shlex.quote(name)}" if is_editable(facts.config, name) else _by_hand(facts)
+
+
+def _by_hand(facts: Facts) -> str:
+    return f"${{EDITOR:-vi}} {_quoted(facts)}"
+
+
+def _quoted(facts: Facts) -> str:
+    return shlex.quote(str(facts.config))
 
 
 def _check_dangerous(facts: Facts) -> Iterator[Finding]:
@@ -72,7 +85,7 @@ def _check_dangerous(facts: Facts) -> Iterator[Finding]:
     if secrets and open_to_others:
         yield warn(
             _NAME, "config_open", f"{facts.config} holds {' and '.join(secrets)} and can be read by others.",
-            f"chmod 600 {shlex.quote(str(facts.config))}",
+            f"chmod 600 {_quoted(facts)}",
         )  # fmt: skip
 
 
