@@ -340,7 +340,7 @@ function __oee_offers
             case 'chart'
                 printf '%s\t%s\n' '--json' 'Every price as a line of JSON on stdout, as oee quote --watch' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'waiting'
-                printf '%s\t%s\n' '--pair' 'Only this pair' '--type' 'Only orders of this type' '--side' 'Only this side' '--limit' 'At most this many' '-n' 'At most this many' '--json' 'One JSON array on stdout' '--csv' 'CSV with a header row on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+                printf '%s\t%s\n' '--pair' 'Only this pair' '--type' 'Only orders of this type' '--side' 'Only this side' '--limit' 'At most this many, or every one. (20)' '-n' 'At most this many, or every one. (20)' '--json' 'One JSON array on stdout' '--csv' 'CSV with a header row on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'watch'
                 printf '%s\t%s\n' '--timeout' 'How long to watch; for ever if not given' '--json' 'Every event as a line of JSON on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'show'

@@ -12,6 +12,11 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from oee_cli.cli_errors import UsageFault
+
+#: Rows of a listing where no number is asked for.
+USUAL_ROWS = 20
+
 
 class SideWord(StrEnum):
     BUY = "buy"
@@ -77,6 +82,10 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")
 JsonLines = Annotated[bool, typer.Option("--json", help="Every event as a line of JSON on stdout.")]
 JsonArray = Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")]
 Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header row on stdout.")]
+Limit = Annotated[
+    str | None,
+    typer.Option("--limit", "-n", metavar="N|all", help="At most this many, or every one. (20)"),
+]
 Events = Annotated[bool, typer.Option("--events", help="Every event as a line of JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours.")]
@@ -114,3 +123,15 @@ class WaitOptions(NamedTuple):
     events: Events = False
     quiet: Quiet = False
     no_color: NoColor = False
+
+
+def read_limit(text: str | None) -> int | None:
+    """How many rows a listing has at most; `None` is all of them. Raises `UsageFault`."""
+    text = str(USUAL_ROWS) if text is None else text.strip().lower()
+    if text == "all":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 100 and int(text)):
+        raise UsageFault(
+            f"--limit can't be {text[:40]!r}.", hint="It takes a whole number from 1 on, or all."
+        )
+    return int(text)

@@ -13,9 +13,6 @@ from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
-Limit = Annotated[
-    str | None, typer.Option("--limit", "-n", metavar="N|all", help="At most this many, or every one. (20)")
-]
 Columns = Annotated[
     str | None,
     typer.Option("--columns", metavar="A,B,…|help", help="Which columns, of the table and of --csv."),
@@ -40,7 +37,7 @@ def list_orders(
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="Only placed before: written the same way.")
     ] = None,
-    limit: Limit = None,
+    limit: o.Limit = None,
     columns: Columns = None,
     json: o.JsonArray = False,
     csv: o.Csv = False,
@@ -73,7 +70,7 @@ def list_orders(
 
 def list_fills(
     order: Annotated[str | None, typer.Option("--order", metavar="ID", help="Only this order's.")] = None,
-    limit: Limit = None,
+    limit: o.Limit = None,
     columns: Columns = None,
     json: o.JsonArray = False,
     csv: o.Csv = False,

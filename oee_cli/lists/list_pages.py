@@ -18,16 +18,13 @@ from oee_cli.api.client_http import Client, session
 from oee_cli.cli_errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.network_badge import badge
+from oee_cli.options import USUAL_ROWS, read_limit
 from oee_cli.output import Output, clean
 from oee_cli.text.column_text import FILLS, ORDERS, Listing, column_help, named_columns
 from oee_cli.text.nearest_word_text import nearest
 from oee_cli.text.time_text import read_period
 from oee_daemon.contract.protocol import MAX_PAGE
 from oee_daemon.contract.status import Status
-
-#: Rows where no number is asked for.
-_USUAL = 20
-_ALL = "all"
 
 Row = dict[str, Any]
 
@@ -87,7 +84,7 @@ def _show_listing(
         output.say(column_help(fields))
         return ExitCode.DONE
     columns = _read_columns(options, output, fields)
-    limit = _read_limit(options.limit)
+    limit = read_limit(options.limit)
     with session(output) as client:
         pages = _Pages(client, fields, params(client), limit)
         if options.as_csv:
@@ -112,18 +109,6 @@ def _read_columns(options: ListOptions, output: Output, fields: Listing) -> tupl
             hint=f"Choose there with jq: {fields.command} --json | jq '.[] | {{orderId}}'",
         )
     return named_columns(options.columns, fields)
-
-
-def _read_limit(text: str | None) -> int | None:
-    """How many rows at most; `None` is all of them. Raises `UsageFault`."""
-    text = str(_USUAL) if text is None else text.strip().lower()
-    if text == _ALL:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 100 and int(text)):
-        raise UsageFault(
-            f"--limit can't be {text[:40]!r}.", hint="It takes a whole number from 1 on, or all."
-        )
-    return int(text)
 
 
 def _read_filter(order_filter: OrderFilter) -> dict[str, Any]:
@@ -217,4 +202,4 @@ def _write_table(
     lines = draw(output, chain([first], found), columns)
     list_pager.page_list(output, lines, pager=options.pager)
     if pages.more and options.limit is None and sys.stdout.isatty():
-        output.note(f"  the newest {_USUAL}; more: --limit 100, --limit all")
+        output.note(f"  the newest {USUAL_ROWS}; more: --limit 100, --limit all")

@@ -210,9 +210,7 @@ def list_waiting(
         str | None, typer.Option("--type", metavar="limit|stop|sniper", help="Only orders of this type.")
     ] = None,
     side: o.Side = None,
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", metavar="N", min=1, max=1000, help="At most this many.")
-    ] = 20,
+    limit: o.Limit = None,
     json: o.JsonArray = False,
     csv: o.Csv = False,
     no_color: o.NoColor = False,
@@ -225,8 +223,8 @@ def list_waiting(
     """
     from oee_cli.waiting.waiting_list import list_waiting
 
-    asked = {"pair": pair, "type": type, "side": side and side.value, "limit": limit}
-    return list_waiting(asked, Output(json, no_color=no_color), as_csv=csv)
+    asked = {"pair": pair, "type": type, "side": side and side.value}
+    return list_waiting(asked, o.read_limit(limit), Output(json, no_color=no_color), as_csv=csv)
 
 
 def edit_order(

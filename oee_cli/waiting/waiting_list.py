@@ -7,11 +7,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from oee_cli.api.client_http import session
+from oee_cli.api.client_http import Client, session
 from oee_cli.cli_errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.waiting.waiting_table import draw_waiting
+from oee_daemon.contract.protocol import MAX_PAGE
 
 #: The columns of `--csv`, as the API has them; those with a point lie in `market`.
 _CSV = (
@@ -22,15 +23,16 @@ _CSV = (
 )  # fmt: skip
 
 
-def list_waiting(asked: Mapping[str, Any], output: Output, *, as_csv: bool) -> ExitCode:
-    """The orders nearest to their price; `asked`: what to ask for, null where nothing was said."""
+def list_waiting(asked: Mapping[str, Any], limit: int | None, output: Output, *, as_csv: bool) -> ExitCode:
+    """The `limit` orders nearest to their price, all of them where it is null; `asked`: what to ask for, null
+    where nothing was said."""
     if as_csv and output.json:
         raise UsageFault(
             "Both --csv and --json were given: it takes one of them.", hint="Leave one of them out."
         )
     params = {name: value for name, value in asked.items() if value is not None}
     with session(output) as client:
-        orders = client.get("/api/orders", params | {"status": "waiting", "sort": "away"})["orders"]
+        orders = _nearest(client, params | {"status": "waiting"}, limit)
         told = as_csv or output.json
         feeds = {} if told else client.get("/api/feeds") | client.get("/api/halt")
     if as_csv:
@@ -43,9 +45,34 @@ def list_waiting(asked: Mapping[str, Any], output: Output, *, as_csv: bool) -> E
     elif orders:
         draw_waiting(output, orders, feeds)
     else:
-        place = "\n  place one: oee limit buy SOL USDC 1.5 --at -2%" if len(params) == 1 else ""
+        place = "\n  place one: oee limit buy SOL USDC 1.5 --at -2%" if not params else ""
         output.note(f"no order waits{place}")
     return ExitCode.DONE
+
+
+def _nearest(client: Client, params: Mapping[str, Any], limit: int | None) -> list[dict[str, Any]]:
+    """The nearest first. The daemon sorts one page; what is beyond comes by age and is sorted here."""
+    page = MAX_PAGE if limit is None else min(limit, MAX_PAGE)
+    orders: list[dict[str, Any]] = client.get("/api/orders", {**params, "sort": "away", "limit": page})[
+        "orders"
+    ]
+    if len(orders) < MAX_PAGE or limit == MAX_PAGE:
+        return orders
+    seen, beyond, cursor = {order["orderId"] for order in orders}, [], None
+    while True:
+        found = client.get(
+            "/api/orders", {**params, "limit": MAX_PAGE} | ({"cursor": cursor} if cursor else {})
+        )
+        beyond += [order for order in found["orders"] if order["orderId"] not in seen]
+        cursor = found["nextCursor"]
+        if cursor is None:
+            return [*orders, *sorted(beyond, key=_distance)][:limit]
+
+
+def _distance(order: Mapping[str, Any]) -> tuple[bool, int]:
+    """How far its price is away; last are those whose price nobody sees."""
+    away = (order["market"] or {}).get("awayBps")
+    return away is None, away or 0
 
 
 def _csv_value(order: Mapping[str, Any], name: str) -> str:

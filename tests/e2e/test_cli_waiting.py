@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from oee_daemon.contract.protocol import MAX_PAGE
 from oee_daemon.embedded import Servers
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import Cli, serving
@@ -347,3 +348,24 @@ def test_what_was_placed_is_folded_between_words(cli: Cli) -> None:
     assert placed.returncode == 0 and len(lines) > 5
     assert max(map(len, lines)) <= 60
     cli.run("cancel", placed.stdout.strip())
+
+
+def test_all_that_waits_is_listed_beyond_a_page_of_the_daemon_nearest_first(cli: Cli) -> None:
+    cli.run("cancel", "--all", "--yes")
+    lines = [
+        {"type": "limit", "inputToken": "USDC", "outputToken": "SOL", "amount": "1", "swapMode": "ExactOut",
+         "targetPrice": str(30 + number * 7 % (MAX_PAGE + 5) / 20)}
+        for number in range(MAX_PAGE + 5)
+    ]  # fmt: skip
+    placed = cli.run("submit", "-", "--batch", "pages", stdin="\n".join(map(json.dumps, lines)))
+    assert placed.returncode == 0, placed.stderr
+    until(lambda: (cli.json("waiting", "-n", "1")[0]["market"] or {}).get("price"), what="a price")
+    nearest_first = sorted((line["targetPrice"] for line in lines), key=Decimal, reverse=True)
+    for limit in ("all", "9999", str(MAX_PAGE + 2), str(MAX_PAGE), "3"):
+        found = [order["targetPrice"] for order in cli.json("waiting", "--limit", limit)]
+        most = None if limit == "all" else int(limit)
+        assert list(map(Decimal, found)) == list(map(Decimal, nearest_first[:most])), limit
+    assert len(cli.run("waiting", "--limit", "ALL", "--csv").stdout.splitlines()) == len(lines) + 1
+    wrong = cli.run("waiting", "--limit", "0")
+    assert (wrong.returncode, wrong.stdout) == (2, "") and "or all" in wrong.stderr
+    assert cli.json("cancel", "--all", "--yes")["cancelled"] == len(lines)

@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 
 from oee_cli.cli_errors import UsageFault
-from oee_cli.lists.list_pages import OrderFilter, _read_filter, _read_limit
+from oee_cli.lists.list_pages import OrderFilter, _read_filter
 from oee_cli.lists.list_tables import fill_lines, order_lines
+from oee_cli.options import read_limit
 from oee_cli.output import Output
 from oee_cli.text.column_text import FILLS, ORDERS, column_help, named_columns
 from oee_cli.text.layout_text import Cell, Column, Sheet, cell_len
@@ -135,7 +136,7 @@ def test_a_list_in_the_house_colors_and_its_width_without_them() -> None:
 
 
 def test_how_many() -> None:
-    assert [_read_limit(text) for text in (None, "7", "ALL", "1000000", "9" * 20)] == [
+    assert [read_limit(text) for text in (None, "7", "ALL", "1000000", "9" * 20)] == [
         20,
         7,
         None,
@@ -144,7 +145,7 @@ def test_how_many() -> None:
     ]
     for text in ("", "0", "00", "-1", "1.5", "many", "٣"):
         with pytest.raises(UsageFault, match="--limit") as e:
-            _read_limit(text)
+            read_limit(text)
         assert "all" in cast(str, e.value.hint)
 
 
