@@ -223,16 +223,11 @@ def check_folder(folder: Path) -> None:
     try:
         found = folder.stat()
     except PermissionError:
-        raise Forbidden(
-            f"{folder} belongs to somebody else.", hint="Set OEE_HOME to a folder of yours."
-        ) from None
+        raise _closed(folder) from None
     except OSError:
         return
     if found.st_uid not in (os.geteuid(), 0):
-        try:
-            owner = pwd.getpwuid(found.st_uid).pw_name
-        except KeyError:
-            owner = f"#{found.st_uid}"
+        owner = _account(found.st_uid)
         remedy = f"As its owner: sudo -u {shlex.quote(owner)} oee …" if os.geteuid() == 0 else None
         raise Forbidden(
             f"{folder} belongs to {owner}: what {'root' if os.geteuid() == 0 else 'you'} would make there, "
@@ -246,3 +241,22 @@ def check_folder(folder: Path) -> None:
             hint=f"If it is yours: chmod 700 {shlex.quote(str(folder))}",
             code="socket_unsafe",
         )
+
+
+def _closed(folder: Path) -> Forbidden:
+    """That this account doesn't get as far as `folder`, by the first on the way that it can't enter."""
+    step = next((step for step in reversed(folder.parents) if not os.access(step, os.X_OK)), folder.parent)
+    owner = step.stat().st_uid
+    if owner == os.geteuid():
+        message, hint = f"{step} is closed to its own account", f"chmod u+x {shlex.quote(str(step))}"
+    else:
+        message = f"{step} belongs to {_account(owner)}, and this account can't enter it"
+        hint = "Set OEE_HOME to a folder of yours."
+    return Forbidden(f"{message}: {folder} can't be looked at.", hint=hint)
+
+
+def _account(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"#{uid}"

@@ -91,6 +91,28 @@ def test_a_database_of_a_newer_release(database_url: str, redis_url: str, tmp_pa
     assert not there.home.exists()
 
 
+def test_a_database_of_another_wallet_is_told_before_a_start_fails_on_it(
+    servers: Servers, database_url: str, tmp_path: Path
+) -> None:
+    outside = {"OEE_DATABASE_URL": database_url, "OEE_REDIS_URL": queue_of_its_own(servers)}
+    there = Cli(tmp_path / "h", **(QUICK | outside))
+    assert there.run("daemon", "start").returncode == 0
+    assert there.run("daemon", "stop").returncode == 0
+    wallet = there.home / "wallets" / "simulated.json"
+    assert "other_engine" not in examined(there)[1]
+    owner = there.json("wallet", "show")["address"]
+    # Another one, none in this home, and none in a home that is not made yet: each start fails.
+    numbers = json.loads(wallet.read_text())
+    wallet.write_text(json.dumps(numbers[:32] + numbers[32:][::-1]))
+    for step in ("another", "none", "no home"):
+        if step == "none":
+            wallet.unlink()
+        home = there if step != "no home" else Cli(tmp_path / "fresh", **(QUICK | outside))
+        code, found = examined(home)
+        assert (code, found["other_engine"]["status"]) == (6, "fail"), step
+        assert owner in found["other_engine"]["message"] and "wallet_missing" not in found, step
+
+
 def test_settings_that_the_running_daemon_does_not_have(cli: Cli, tmp_path: Path) -> None:
     private = {"XDG_CONFIG_HOME": str(tmp_path)}
     set_ = cli.run("config", "set", "max_attempts", "9", **private)

@@ -180,6 +180,16 @@ def test_paper_needs_no_wallet_and_misses_none(
     assert code == 0 and not [one for one in found if one.startswith("wallet")]
 
 
+def test_a_key_is_not_promised_to_a_home_that_has_a_database(examined: Doctor, place: Path) -> None:
+    (place / "wallets" / "simulated.json").unlink()
+    assert "the first start makes it" in examined()[1]["wallet_missing"]["message"]
+    (place / "postgres").mkdir(mode=0o700)
+    (place / "postgres" / "PG_VERSION").write_text("18\n")
+    code, found = examined()
+    assert code == 0 and "wallet_missing" not in found
+    assert "put it back from a backup" in found["wallet_gone"]["message"]
+
+
 def test_mainnet_is_not_well_before_it_is_confirmed_and_has_a_key(
     examined: Doctor, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

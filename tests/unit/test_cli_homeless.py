@@ -91,3 +91,48 @@ def test_a_home_folder_that_cannot_be_entered_holds_no_settings() -> None:
         (base / "closed").chmod(0o700)
         shutil.rmtree(base)
     assert done.stdout.splitlines() == ["{}", f"{own} can't be read: Permission denied."], done.stderr
+
+
+#: Looks at a socket's folder, as root after it has given up being root.
+ENTER = """
+import os, sys
+from oee_cli.api.client_resident_daemon import check_folder
+from oee_cli.cli_errors import Forbidden
+from pathlib import Path
+if os.geteuid() == 0:
+    os.setuid(int(sys.argv[2]))
+try:
+    check_folder(Path(sys.argv[1]))
+except Forbidden as e:
+    print(e.message, e.hint, sep="\\n")
+"""
+
+
+@pytest.mark.parametrize("closed", [".", "h", "h/run"])
+def test_what_can_not_be_entered_on_the_way_to_a_home_is_named(closed: str) -> None:
+    """A closed folder above somebody's own home was told as a home of somebody else."""
+    base = Path(tempfile.mkdtemp(dir="/tmp"))
+    (base / "h" / "run" / "sockets").mkdir(parents=True)
+    nobody = pwd.getpwnam("nobody")
+    for path in (base, base / "h", base / "h" / "run", base / "h" / "run" / "sockets"):
+        path.chmod(0o711)
+    mine = closed == "h"
+    (base / closed).chmod(0o000 if mine or os.geteuid() else 0o700)
+    if mine and os.geteuid() == 0:
+        os.chown(base / closed, nobody.pw_uid, nobody.pw_gid)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", ENTER, str(base / "h" / "run" / "sockets"), str(nobody.pw_uid)],
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        (base / closed).chmod(0o711)
+        shutil.rmtree(base)
+    message, hint = done.stdout.splitlines()
+    step = base / closed
+    if mine or os.geteuid():
+        assert (f"{step} is closed to its own account" in message, hint) == (True, f"chmod u+x {step}")
+    else:
+        assert f"{step} belongs to root, and this account can't enter it" in message
+        assert "OEE_HOME" in hint

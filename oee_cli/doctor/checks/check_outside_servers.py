@@ -26,6 +26,8 @@ class ServerAnswer(NamedTuple):
 
     version: str | None = None
     revision: str | None = None
+    #: Of the engine that has worked on it.
+    wallet: str | None = None
     fault: str | None = None
 
 
@@ -59,7 +61,13 @@ def ask_postgres(url: str) -> ServerAnswer:
             revision: Any = None
             if told and told[0]:
                 revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            return ServerAnswer(f"PostgreSQL {version.split()[0]}", revision and str(revision[0]))
+            told = connection.execute("SELECT to_regclass('engine')::text").fetchone()
+            whose: Any = None
+            if told and told[0]:
+                whose = connection.execute("SELECT wallet FROM engine").fetchone()
+            return ServerAnswer(
+                f"PostgreSQL {version.split()[0]}", revision and str(revision[0]), whose and whose[0]
+            )
     except psycopg.Error as e:
         return ServerAnswer(fault=_first_line(e))
 
