@@ -28,7 +28,7 @@ _SENTENCES = {
     "no_history": "keeps no history: it can't tell what became of an old swap",
     "pruned": "keeps the last {reachesBack} slots: it can't tell what became of an older swap",
     "no_holders": "does not tell who holds a token: oee snipe MINT needs another endpoint for that",
-    "no_batches": "takes one call a request: it is asked more often, and alone leaves an old swap undecided",
+    "no_batches": "takes one call a request: it is asked more often, and slower",
     "plain_http": "is asked over http: whoever is on the way can read and change what it says. Use https",
     "maybe_same_operator": "may be of the same operator as {maybeSame}: then their word counts once",
 }
@@ -51,14 +51,8 @@ def check_endpoints(facts: Facts) -> Iterator[Finding]:
     elif found and _signs(facts) and all(one.get("simulates") is False for one in good):
         message = "None of them simulates swaps: none is signed, and each order fails."
         yield fail("endpoints", "no_simulation", message, _set_another(facts))
-    alone = len(found) == 1
-    if good and all(
-        one.get("history") in ("none", "pruned") or (alone and one.get("batches") is False) for one in good
-    ):
-        message = (
-            "None keeps all history and takes batches: an order that waited through a long outage may stay"
-            " undecided."
-        )
+    if good and all(one.get("history") in ("none", "pruned") for one in good):
+        message = "None keeps all history: an order that waited through a long outage may stay undecided."
         yield warn("endpoints", "no_full_history", message, _set_another(facts))
 
 

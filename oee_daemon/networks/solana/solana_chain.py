@@ -11,7 +11,6 @@ import base64
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 
 from solders.transaction import VersionedTransaction
@@ -36,6 +35,7 @@ from oee_daemon.networks.solana.solana_endpoint_look import (
 )
 from oee_daemon.networks.solana.solana_fill import Unreadable
 from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS, memo_of, shown_of
+from oee_daemon.networks.solana.solana_listed_absence import by_their_lists
 from oee_daemon.networks.solana.solana_look_evidence import (
     LONGEST_BLOCKS,
     Anchored,
@@ -184,12 +184,13 @@ class SolanaChain:
 
     async def _round(self, swap: SignedSwap, anchored: Anchored, genesis: str, *, there: bool) -> list[Look]:
         """A look of each endpoint. `there`: one of them has shown it as final; what it did is asked too."""
+        apart = {one.name for one in self._pool.endpoints if one.batches is False}
         heard, shown = await self._told(swap, genesis, there=there)
         answers = [a for name, results in heard.items() if (a := _read(name, results, genesis)) is not None]
-        # Asked one by one, it may have said of another node how far back that one remembers: beside others,
-        # which see a landing, that costs time; of an only one it would be the proof.
-        apart = {one.name for one in self._pool.endpoints if one.batches is False and self.nodes == 1}
-        answers = [replace(a, first_available=None) if a.node in apart else a for a in answers]
+        # What it takes may have been learnt by this very question, or by another's since.
+        apart |= {one.name for one in self._pool.endpoints if not one.batches}
+        asked = [one for one in self._pool.endpoints if one.name in apart]
+        answers = await by_their_lists(asked, answers, swap, anchored, LOOK_S)
         if not there and any(a.status is not None and a.status.final for a in answers):
             shown = await self._shown(swap.signature, genesis, swap.mints)
         self._clock.begin(anchored.slot, min((a.slot for a in answers), default=None))

@@ -20,7 +20,7 @@ from tests.networks.solana.held import held, pool
 
 #: Slots after which no node's cache knows the swap; and between two rounds of looks.
 LONG, APART = 1000, 100
-ROUNDS = 6
+ROUNDS = 10
 
 
 def chain_of(net: Localnet, *nodes: str) -> SolanaChain:
@@ -81,26 +81,76 @@ def test_only_who_kept_all_history_can_tell(
         asyncio.run(run(net))
 
 
+#: Of the node that keeps all and the one that forgets silently: who answers which call.
+MIXED = ["main,other", "other,main", "main,other,other", "other,main,main", "other,other,main"]
+
+
+def of_before(net: Localnet) -> None:
+    """The wallet has landed something before, as one has that anybody ever gave money to."""
+    net.fund()
+    net.send(net.signed(net.raydium_tx(net.raydium(SOL, USDC, 10**7))))
+    net.blocks(5)
+
+
 @pytest.mark.parametrize("lands", [True, False])
-@pytest.mark.parametrize("members", ["main,other", "other,main", "main,other,other", "other,main,main"])
-def test_a_balancer_that_is_asked_one_by_one_proves_no_absence_of_long_ago(
-    tmp_path: Path, members: str, lands: bool
+@pytest.mark.parametrize("members", MIXED)
+@pytest.mark.parametrize("balancers", [["lb"], ["lb", "lc"]], ids=len)
+def test_balancers_that_are_asked_one_by_one_prove_no_absence_of_a_landing(
+    tmp_path: Path, balancers: list[str], members: str, lands: bool
 ) -> None:
-    """One node keeps all and another one forgets silently: by the one's memory and the other's silence a swap
-    that had landed while the engine was down was signed again."""
+    """By what one node remembers and the other one does not find a swap that had landed while the engine was
+    down was signed again, by one alone or by the two of them."""
 
     async def run(net: Localnet) -> None:
-        net.fund()
+        of_before(net)
         net.order("nodes", name="other", history="pruned")
-        net.order("nodes", name="lb", batches=0, members=members)
+        for name in balancers:
+            net.order("nodes", name=name, batches=0, members=members)
         swap = await signed(net, anchor_told=True)
         if lands:
             await chain_of(net, "").submit(swap, 1.0)
         net.blocks(LONG)
-        told = await outcome(net, swap, "lb")
-        assert isinstance(told, Landed | Unknown if lands else Unknown), told
-        told = await outcome(net, swap, "lb", "")
+        told = await outcome(net, swap, *balancers)
+        assert isinstance(told, Landed | Unknown if lands else Lapsed | Unknown), told
+        told = await outcome(net, swap, *balancers, "")
         assert isinstance(told, Landed if lands else Lapsed), told
+
+    with held(tmp_path) as net:
+        asyncio.run(run(net))
+
+
+@pytest.mark.parametrize("lands", [True, False])
+@pytest.mark.parametrize("balancers", [["lb"], ["lb", "lc"]], ids=len)
+def test_those_that_list_a_landing_of_before_can_tell(
+    tmp_path: Path, balancers: list[str], lands: bool
+) -> None:
+    """Asked one by one, too: else what merely lapsed while the engine was down stayed undecided."""
+
+    async def run(net: Localnet) -> None:
+        of_before(net)
+        net.order("nodes", name="late", lag=5)
+        for name in balancers:
+            net.order("nodes", name=name, batches=0, members="main,late")
+        swap = await signed(net, anchor_told=True)
+        if lands:
+            await chain_of(net, "").submit(swap, 1.0)
+        net.blocks(LONG)
+        told = await outcome(net, swap, *balancers)
+        assert isinstance(told, Landed if lands else Lapsed), told
+
+    with held(tmp_path) as net:
+        asyncio.run(run(net))
+
+
+def test_a_list_without_a_landing_of_before_proves_nothing(tmp_path: Path) -> None:
+    """Whoever has forgotten lists nothing either."""
+
+    async def run(net: Localnet) -> None:
+        net.fund()
+        net.order("nodes", name="lb", batches=0, members="main")
+        swap = await signed(net, anchor_told=True)
+        net.blocks(LONG)
+        assert isinstance(await outcome(net, swap, "lb"), Unknown)
 
     with held(tmp_path) as net:
         asyncio.run(run(net))
