@@ -18,10 +18,8 @@ from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.solana_endpoint_look import FINALIZED
 from oee_daemon.networks.solana.solana_look_evidence import CACHED_SLOTS, Anchored, Answer, Status
+from oee_daemon.networks.solana.solana_wallet_list import LISTED
 from oee_daemon.orders.swap import SignedSwap
-
-#: Signatures that a node lists in one answer at most: where more landed since, no list reaches back.
-_LISTED = 1000
 
 
 async def by_their_lists(
@@ -53,7 +51,7 @@ async def _by_its_list(endpoint: Endpoint, answer: Answer, swap: SignedSwap, dea
     except ValueError:
         return answer
     # Of a node that is as far as the height that its absence counts for.
-    options: dict[str, Any] = {**FINALIZED, "limit": _LISTED, "minContextSlot": answer.slot}
+    options: dict[str, Any] = {**FINALIZED, "limit": LISTED, "minContextSlot": answer.slot}
     calls: list[Call] = [("getSignaturesForAddress", [wallet, options])]
     try:
         (said,) = await endpoint.ask(calls, deadline_s, urgent=True)

@@ -26,6 +26,7 @@ from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS, shown_
 from oee_daemon.networks.solana.solana_look_evidence import Shown, moved_by
 from oee_daemon.networks.solana.solana_swap_memo import read_memo
 from oee_daemon.networks.solana.solana_wallet_list import (
+    LISTED,
     OF_ONE_NODE,
     Listed,
     Row,
@@ -41,9 +42,6 @@ log = logging.getLogger(__name__)
 PAGE, BATCH = 50, 10
 #: As `PAGE`, where an endpoint tells each transaction by itself: a page is of one deadline (`CHAIN_S`).
 SHORT_PAGE = 5
-#: Signatures that a node lists at once at most, where none is read
-#: (https://solana.com/docs/rpc/http/getsignaturesforaddress).
-LISTED = 1000
 #: Seconds for one request.
 REQUEST_S = 2.0
 #: 64 bytes in base 58.

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 #: Seconds that a slot takes at least: a node's history reaches back at least so far for each.
 FASTEST_SLOT_S = 0.1
 
+#: Signatures that a node lists at once at most, where none is read
+#: (https://solana.com/docs/rpc/http/getsignaturesforaddress).
+LISTED = 1000
 #: Calls that have to be of one node: its height, how far back it remembers, and what it lists.
 OF_ONE_NODE = 3
 
@@ -42,16 +45,36 @@ async def listed_apart(
 ) -> list[Result]:
     """Of who tells height and list in several requests, so perhaps by several nodes: the list anew, of a node
     that is as far; nothing, where there is none. How far back it remembers, it tells with its list or not at
-    all."""
+    all. That a place is the end, one answer has to tell: to a node that does not know it nothing comes after
+    it, either, and another one may know it."""
     try:
         slot, _ = epoch_of(results[2])
         ((method, (wallet, options)), *more) = list_of(endpoint.name)
         rows: Call = (method, [wallet, {**options, "minContextSlot": slot}])
         calls: list[Call] = [("getFirstAvailableBlock", []), rows, *more]
         first, *listed = await endpoint.ask(calls, deadline_s, urgent=True)
+        if more and listed[0] == [] and not await _ends_at(endpoint, rows, deadline_s):
+            return []
     except NoAnswer:
         return []
     return [*results[:3], first if endpoint.batches else None, *listed]
+
+
+async def _ends_at(endpoint: Endpoint, rows: Call, deadline_s: float) -> bool:
+    """Whether all that the wallet has landed ends at the place before which those rows are asked for. Raises
+    `NoAnswer`."""
+    method, (wallet, options) = rows
+    asked = {name: value for name, value in options.items() if name != "before"} | {"limit": LISTED}
+    while True:
+        (said,) = await endpoint.ask([(method, [wallet, asked])], deadline_s, urgent=True)
+        try:
+            told = [str(row["signature"]) for row in said]
+        except (KeyError, TypeError):
+            raise NoAnswer("no list of signatures") from None
+        if len(told) < LISTED:
+            return told[-1:] == [options["before"]]
+        # The last one once more: who lists it knows where to go on from.
+        asked["before"] = told[-2]
 
 
 def list_told(name: str, results: list[Result], genesis: str) -> Listed | None:

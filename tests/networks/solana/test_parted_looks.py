@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from oee_daemon.errors import ChainUnavailable
+from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, answer_of, calls_for
 from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS
 from oee_daemon.networks.solana.solana_look_evidence import Anchored, look_of
+from oee_daemon.networks.solana.solana_wallet_history import History
+from tests.networks.solana.memo_landings import WALLET
 from tests.networks.solana.server import Asked, Said, rpc, serving
 from tests.networks.solana.test_rpc import DEADLINE_S
 
@@ -91,3 +95,51 @@ def test_a_block_to_build_on_and_where_the_chain_is_are_of_one_node(most: int) -
 
     asyncio.run(run())
     assert len([part for part in parts if part[-2:] == ["getLatestBlockhash", "getEpochInfo"]]) == 3
+
+
+def lists(signed: list[str], *, knows_the_place: bool) -> Any:
+    def listed(params: Any) -> Any:
+        if (place := params[1].get("before")) is None:
+            found = signed
+        else:
+            # As Solana's nodes do: nothing comes after what one of them does not know.
+            found = signed[signed.index(place) + 1 :] if knows_the_place else []
+        return [{"signature": one, "slot": 400, "err": None} for one in found[: params[1]["limit"]]]
+
+    return rpc(
+        {
+            **NODE,
+            "getGenesisHash": lambda _: "G",
+            "getLatestBlockhash": lambda _: {"value": {"lastValidBlockHeight": HEIGHT + 150}},
+            "getSignaturesForAddress": listed,
+            "getSignatureStatuses": status({"confirmationStatus": "finalized"}),
+            "getFirstAvailableBlock": lambda _: 0,
+        },
+        batches=False,
+    )
+
+
+@pytest.mark.parametrize("many", [50, 53, 1_000, 2_050])
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_list_ends_only_where_one_answer_tells_the_end(many: int, knows: bool) -> None:
+    """One node's empty page after a place that another one knows was the end, and hid forgotten landings."""
+    signed = [f"{n:064}".replace("0", "z") for n in range(many, 0, -1)]
+
+    async def run() -> None:
+        async with serving(lists(signed, knows_the_place=knows)) as (address, _):
+            pool = open_pool([address], 1000.0, 1000)
+            history = History(pool, WALLET)
+            told: list[str] = []
+            before = None
+            try:
+                while not told or before is not None:
+                    page = await history.landings("G", limit=50, before=before)
+                    told, before = [*told, *(one.signature for one in page.landings)], page.before
+            except ChainUnavailable:
+                # As long as it has told no end.
+                assert not knows and told == signed[:50] and before is not None
+            else:
+                assert told == signed and (knows or many == 50)
+            await pool.close()
+
+    asyncio.run(run())
