@@ -151,7 +151,7 @@ class Client:
         except Unreachable as e:
             if not sent or method == "GET" or path in _CHANGE_NOTHING:
                 raise
-            raise may_be_done(e) from None
+            raise may_be_done(e, path) from None
         raise AssertionError
 
     def execute(self, body: dict[str, Any], key: str, deadline: float) -> tuple[Order, bool]:

@@ -6,9 +6,12 @@ from oee_cli.cli_errors import CliError, ConnectionLost, HomeLost, OutcomeUnknow
 from oee_cli.exit_codes import ExitCode
 
 
-def may_be_done(e: Unreachable) -> OutcomeUnknown:
-    """Of a request that changes something, was sent, and is not answered."""
+def may_be_done(e: Unreachable, path: str = "") -> OutcomeUnknown:
+    """Of a request to `path` that changes something, was sent, and is not answered."""
     hint = "It may have been done all the same: look before you repeat it."
+    if path == "/api/halt":
+        # Nobody who is in a hurry has to look first.
+        hint = "Halt again until it is answered: that harms nothing."
     return OutcomeUnknown(
         f"Not known whether it was done. {e.message}",
         hint=f"{hint}\n{e.hint}" if e.hint else hint,

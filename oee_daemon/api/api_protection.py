@@ -38,7 +38,8 @@ async def check_meant(request: Request, is_known: Callable[[], bool] = lambda: F
     `InvalidInput` where a header can't be read. `is_known`: whether the request finds what was placed before
     and places nothing; it is asked where a setting is not in force."""
     state = state_of(request)
-    _check_network(read_header(request, NETWORK_HEADER), state.network.name)
+    here = HOME_HEADER in request.headers
+    _check_network(read_header(request, NETWORK_HEADER), state.network.name, here=here)
     text = read_header(request, SETTINGS_HEADER)
     if not text:
         return
@@ -46,17 +47,20 @@ async def check_meant(request: Request, is_known: Callable[[], bool] = lambda: F
     lacking = {name: value for name, value in stated if not _is_in_force(state, name, value)}
     others = [] if lacking else await _workers_that_lack(state, stated)
     if (lacking or others) and not await run_in_threadpool(is_known):
-        raise others[0] if others else _not_in_force(state, lacking, here=HOME_HEADER in request.headers)
+        raise others[0] if others else _not_in_force(state, lacking, here=here)
 
 
-def _check_network(meant: str | None, ours: str) -> None:
+def _check_network(meant: str | None, ours: str, *, here: bool) -> None:
     """Raises `Conflict`: an order that was meant for play money is not traded for any other."""
     if meant is not None and meant != ours:
+        there = (
+            "oee daemon restart" if here else "where the daemon runs, set the network, and oee daemon restart"
+        )
         raise Conflict(
             f"The order is meant for the network {meant[:40]!r}, and this daemon trades on {ours}.",
             code="other_network",
             field=NETWORK_HEADER,
-            hint=f"To trade there: oee daemon restart. To trade here: OEE_NETWORK={ours}",
+            hint=f"To trade there: {there}. To trade here: OEE_NETWORK={ours}",
         )
 
 

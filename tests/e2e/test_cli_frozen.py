@@ -145,6 +145,7 @@ def test_what_changes_something_ends_with_9_and_what_looks_with_6(served: tuple[
         else:
             assert (code, error["code"]) == (9, "outcome_unknown"), (command, err)
             assert "Not known whether" in err and "no answer in" in err, err
+            assert ("that harms nothing" in err) == (command == ("halt",)), err
     api.http.post("/api/resume")
 
 
