@@ -56,7 +56,8 @@ def _nearest(client: Client, params: Mapping[str, Any], limit: int | None) -> li
     orders: list[dict[str, Any]] = client.get("/api/orders", {**params, "sort": "away", "limit": page})[
         "orders"
     ]
-    if len(orders) < MAX_PAGE or limit == MAX_PAGE:
+    # How many came tells nothing of how many there are: one that has just fired is missing from its page.
+    if limit is not None and limit <= MAX_PAGE:
         return orders
     seen, beyond, cursor = {order["orderId"] for order in orders}, [], None
     while True:
