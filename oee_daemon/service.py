@@ -48,7 +48,7 @@ from oee_daemon.queue.queue_broker import open_broker
 from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.settings import API_CONNECTIONS, Settings
 from oee_daemon.store import migrations, server_fact_sql, tail_sql
-from oee_daemon.store.database import look_anew, open_database
+from oee_daemon.store.database import LEAD_S, look_anew, open_database
 
 T = TypeVar("T")
 
@@ -58,8 +58,6 @@ log = logging.getLogger(__name__)
 BEAT_S = 0.2
 #: Beats between two looks at the files by which the daemon is found: a second.
 LOOK_BEATS = 5
-#: Seconds between two looks at where new connections to Postgres lead.
-LEAD_S = 1.0
 
 
 def _prepare(db: Engine, settings: Settings) -> None:
@@ -161,6 +159,7 @@ class Service:
             http=lambda: self._listeners.http(),
             servers=self._servers.describe,
             worker_pid=lambda: self._worker.pid,
+            home_id=self._home.identity(),
             identity=self._identity,
             lock=self._lock,
             halting=self._halting,

@@ -145,8 +145,9 @@ class Settings:
 
     @property
     def connections(self) -> int:
-        """Connections to Postgres that the daemon and its worker may hold."""
-        return API_CONNECTIONS + self.worker_connections + 2 * LEDGER_CONNECTIONS
+        """Connections to Postgres that the daemon and its worker may hold, with one of each that only looks
+        where it leads."""
+        return API_CONNECTIONS + self.worker_connections + 2 * LEDGER_CONNECTIONS + 2
 
     def dump(self) -> dict[str, str]:
         """Every setting that has a value, as text; `parse` reads it back."""

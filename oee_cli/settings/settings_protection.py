@@ -18,7 +18,7 @@ from oee_daemon.contract.setting_protection import PROTECTS
 from oee_daemon.contract.setting_table import BY_NAME, near
 
 #: From how like a setting's name is it no name of somebody else's: `OEE_ORDER_MAXIMUM` may be one.
-_LIKE = 0.75
+_LIKE = 0.8
 #: Where a value or a name comes from that can't be.
 _LOOK = "Where it comes from: oee config show --origin"
 

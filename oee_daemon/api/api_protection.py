@@ -119,7 +119,11 @@ async def _workers_that_lack(state: State, stated: list[tuple[str, str]]) -> lis
     asked = [(name, value) for name, value in stated if name in OF_WORKERS]
     queue = await state.probes.queue() if asked else None
     found = []
+    # The home's own has this daemon's settings; one that was ended is told of for some time.
+    own = f"{state.around.home_id}:"
     for worker in queue.workers if queue else ():
+        if str(worker["name"]).startswith(own):
+            continue
         keeps: dict[str, str | None] = worker.get("keeps") or {}
         # Of one of a release that does not say it `oee doctor` tells.
         for name, value in asked if keeps else ():

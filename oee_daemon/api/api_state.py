@@ -46,6 +46,8 @@ class Surroundings:
     http: Callable[[], dict[str, Any]]
     servers: Callable[[], list[dict[str, object]]]
     worker_pid: Callable[[], int | None]
+    #: With it begin the names of the home's own workers.
+    home_id: str = ""
     identity: Identity | None = None
     lock: WalletLock | None = None
     #: Halts the engine; none where nobody can.

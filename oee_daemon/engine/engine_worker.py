@@ -38,7 +38,7 @@ from oee_daemon.queue.queue_roster import Roster
 from oee_daemon.settings import Settings
 from oee_daemon.start_errors import HomeLost, OtherEngine, OtherRelease, StartFailed
 from oee_daemon.store import migrations, server_fact_sql
-from oee_daemon.store.database import look_anew, open_database
+from oee_daemon.store.database import LEAD_S, look_anew, open_database
 from oee_daemon.store.postgres_line import Line
 
 log = logging.getLogger(__name__)
@@ -108,6 +108,9 @@ class Worker:
         self._roster_beat = Beat(
             "valkey", [Chore(name="roster", once=self.roster.once, every_s=queue_roster.EVERY_S)]
         )
+        # A new connection may be slow to come where those that are there answer.
+        leads = Chore(name="where new connections lead", once=lambda: look_anew(self.db), every_s=LEAD_S)
+        self._lead_beat = Beat("new connections", [leads])
 
     def _make_execution(self, settings: Settings) -> Execution:
         return Execution(
@@ -219,7 +222,6 @@ class Worker:
         try:
             self._held.check()
             migrations.require(self.db)
-            look_anew(self.db)
             self.identity.look()
         except (OtherRelease, OtherEngine, HomeLost) as other:
             self.other = other
@@ -248,6 +250,7 @@ class Worker:
         self._threads.start()
         self._beat.start()
         self._roster_beat.start()
+        self._lead_beat.start()
         self._watching = self.loop.begin(self.watcher.run())
 
     def stop(self) -> None:
@@ -275,6 +278,7 @@ class Worker:
         self.loop.run(self.urgent.finish())
         leaving.stop()
         self.recovery.end()
+        self._lead_beat.stop()
         # As long as an order ran, people saw at whose hands.
         self._roster_beat.stop()
         self.roster.leave()

@@ -16,7 +16,7 @@ from oee_daemon.settings import Settings
 def note(home: Path, settings: Settings) -> dict[str, tuple[str, str | None]]:
     """Writes down what protects now. By setting, what the daemon before this one had and this one does not
     keep: its value, and the one of now, `None` where it is not set."""
-    file = home / "protection.json"
+    file = home / f"protection.{settings.network}.json"
     before = _read(file)
     now = {name: text for name, text in settings.dump().items() if name in PROTECTS}
     if now != before:
@@ -28,8 +28,15 @@ def note(home: Path, settings: Settings) -> dict[str, tuple[str, str | None]]:
 def _read(file: Path) -> dict[str, str]:
     """Empty where nothing is written down, or not so that it can be read."""
     try:
-        told = {str(name): str(text) for name, text in json.loads(file.read_text()).items()}
-        # A value that this release does not take is none to compare with.
-        return {name: text for name, text in told.items() if name in PROTECTS and is_kept(name, text, text)}
-    except (OSError, ValueError, AttributeError):
+        told = dict(json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError):
         return {}
+    return {name: text for name, text in told.items() if name in PROTECTS and _can_be_read(name, text)}
+
+
+def _can_be_read(name: str, text: object) -> bool:
+    """Whether this release takes the value: else it is none to compare with."""
+    try:
+        return isinstance(text, str) and is_kept(name, text, text)
+    except ValueError:
+        return False

@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds for which a connection that was just used counts as alive.
 FRESH_S = 0.05
+#: Seconds between two looks at where new connections lead.
+LEAD_S = 1.0
 #: Seconds after which one that nobody used is replaced instead of trusted: what is between us and Postgres
 #: may have forgotten it, and then says nothing.
 STALE_S = 30.0

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from oee_daemon.embedded import Servers
+from oee_daemon.queue.queue_roster import Roster
 from tests.kit.answers import refused
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import QUICK, Cli, Done, end, refusal, serving
@@ -264,6 +265,24 @@ def test_a_worker_beside_the_daemon_has_to_keep_it_too(cli: Cli, api: Shared, tm
     finally:
         worker.send_signal(signal.SIGTERM)
     assert end(worker, 40)[0] == 0
+
+
+def test_a_worker_of_this_home_that_is_gone_stands_in_nobodys_way(cli: Cli, api: Shared) -> None:
+    """It is told of for some seconds, with the settings of a daemon before this one."""
+    home_id = (api.daemon.home / "id").read_text().strip()
+    gone = Roster(
+        api.daemon.environ["OEE_REDIS_URL"],
+        owner=f"{home_id}:gone",
+        threads=10,
+        busy=lambda: 0,
+        more=lambda: {"keeps": {"fee_cap": "100000"}},
+    )
+    gone.announce()
+    try:
+        assert len(api.http.get("/api/status").json()["workers"]) == 2
+        assert cli.run("buy", "SOL", "USDC", "0.1", OEE_FEE_CAP="50000").returncode == 0
+    finally:
+        gone.leave()
 
 
 def test_a_restart_puts_it_in_force_and_a_start_without_it_says_so(homes: Path) -> None:
