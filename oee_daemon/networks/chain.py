@@ -99,10 +99,12 @@ class Chain(Protocol):
         """
         ...
 
-    async def fills(self, *, limit: int, before: str | None = None, mints: Sequence[str] = ()) -> FillPage:
+    async def fills(
+        self, *, limit: int, before: str | None = None, mints: Sequence[str] = (), urgent: bool = True
+    ) -> FillPage:
         """What has landed for good, newest first: `limit` of them, from the signature or
         earlier page's place `before` on. `mints`: of the swap looked for, which is read by them where dust of
-        another token came along.
+        another token came along. `urgent`: an order waits for it; else what is due for execution goes first.
 
         Raises `ChainUnavailable`, and `BadCursor` where no swap of that signature has landed.
         """

@@ -50,8 +50,12 @@ class BoundedChain:
     async def fill(self, signature: str) -> Fill | None:
         return await self._ask(CHAIN_S, self._chain.fill(signature))
 
-    async def fills(self, *, limit: int, before: str | None = None, mints: Sequence[str] = ()) -> FillPage:
-        return await self._ask(CHAIN_S, self._chain.fills(limit=limit, before=before, mints=mints))
+    async def fills(
+        self, *, limit: int, before: str | None = None, mints: Sequence[str] = (), urgent: bool = True
+    ) -> FillPage:
+        return await self._ask(
+            CHAIN_S, self._chain.fills(limit=limit, before=before, mints=mints, urgent=urgent)
+        )
 
     async def landings(
         self, *, limit: int, before: str | None = None, until: str | None = None

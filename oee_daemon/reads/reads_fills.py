@@ -27,7 +27,7 @@ class Fills:
 
     async def page(self, *, limit: int, before: str | None) -> FillPage:
         """All landings, newest first. Raises `ChainUnavailable` and `BadCursor`."""
-        page = await self._chain.fills(limit=limit, before=before)
+        page = await self._chain.fills(limit=limit, before=before, urgent=False)
         known = await aside(self._db, signature_sql.orders_of, [fill.signature for fill in page.fills])
         fills = [replace(f, order_id=known.get(f.signature, f.order_id)) for f in page.fills]
         return replace(page, fills=fills)

@@ -123,8 +123,10 @@ class TakesWhatHasLapsed(SimulatedChain):
 class TellsFillsTwice(SimulatedChain):
     """A page begins with the last fill of the page before."""
 
-    async def fills(self, *, limit: int, before: str | None = None, mints: Sequence[str] = ()) -> FillPage:
-        page = await super().fills(limit=limit, before=before, mints=mints)
+    async def fills(
+        self, *, limit: int, before: str | None = None, mints: Sequence[str] = (), urgent: bool = True
+    ) -> FillPage:
+        page = await super().fills(limit=limit, before=before, mints=mints, urgent=urgent)
         again = [] if before is None else [await self.fill(before)]
         return replace(page, fills=[*filter(None, again), *page.fills][:limit])
 
@@ -132,8 +134,10 @@ class TellsFillsTwice(SimulatedChain):
 class LosesFills(SimulatedChain):
     """The last fill of each full page is left out."""
 
-    async def fills(self, *, limit: int, before: str | None = None, mints: Sequence[str] = ()) -> FillPage:
-        page = await super().fills(limit=limit, before=before, mints=mints)
+    async def fills(
+        self, *, limit: int, before: str | None = None, mints: Sequence[str] = (), urgent: bool = True
+    ) -> FillPage:
+        page = await super().fills(limit=limit, before=before, mints=mints, urgent=urgent)
         return page if page.before is None else replace(page, fills=page.fills[:-1])
 
 

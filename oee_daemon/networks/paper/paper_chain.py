@@ -140,7 +140,9 @@ class PaperChain:
     async def fills_of(self, signatures: Sequence[str]) -> FillPage:
         return FillPage([fill for one in signatures if (fill := await self.fill(one)) is not None], None)
 
-    async def fills(self, *, limit: int, before: str | None = None, mints: Sequence[str] = ()) -> FillPage:
+    async def fills(
+        self, *, limit: int, before: str | None = None, mints: Sequence[str] = (), urgent: bool = True
+    ) -> FillPage:
         place = None
         with reachable():
             height = await self._height()

@@ -283,8 +283,11 @@ class SolanaChain:
         await self._pool.each([GENESIS], LOOK_S)
         return await self._shown(signature, genesis)
 
-    async def fills(self, *, limit: int, before: str | None = None, mints: Sequence[str] = ()) -> FillPage:
-        return await self._history.page(await self.genesis_hash(), limit=limit, before=before, mints=mints)
+    async def fills(
+        self, *, limit: int, before: str | None = None, mints: Sequence[str] = (), urgent: bool = True
+    ) -> FillPage:
+        genesis = await self.genesis_hash()
+        return await self._history.page(genesis, limit=limit, before=before, mints=mints, urgent=urgent)
 
     async def landings(
         self, *, limit: int, before: str | None = None, until: str | None = None

@@ -38,8 +38,9 @@ from oee_daemon.orders.swap import Fill, Landed
 
 log = logging.getLogger(__name__)
 
-#: Signatures a page has at most, and transactions in one request: each is some KB.
-PAGE, BATCH = 50, 10
+#: Signatures a page has at most, and transactions in one request: each is some KB. A page is thirty calls:
+#: at ten a second, and after pages that have left no turns, it is read within `CHAIN_S`.
+PAGE, BATCH = 20, 10
 #: As `PAGE`, where an endpoint tells each transaction by itself: a page is of one deadline (`CHAIN_S`).
 SHORT_PAGE = 5
 #: Seconds for one request.
@@ -62,20 +63,26 @@ class History:
         self._wallet = wallet
 
     async def page(
-        self, genesis: str, *, limit: int, before: str | None, mints: Sequence[str] = ()
+        self,
+        genesis: str,
+        *,
+        limit: int,
+        before: str | None,
+        mints: Sequence[str] = (),
+        urgent: bool = True,
     ) -> FillPage:
         """As `Chain.fills`, on the chain of that genesis hash; a page may have fewer than `limit`, and
         another after it."""
-        if before is not None and not _APART.fullmatch(before) and not await self._landed(before, genesis):
-            raise BadCursor
+        if before is not None and not _APART.fullmatch(before):
+            await self._must_have_landed(before, genesis, urgent)
         batchless = any(endpoint.batches is False for endpoint in self._pool.endpoints)
         limit = min(limit, SHORT_PAGE if batchless else PAGE)
-        lists = await self._lists(genesis, limit, before)
+        lists = await self._lists(genesis, limit, before, urgent)
         if _fell_silent(_places(before) or {}, lists):
             # Who goes on from there would have to wait for it; who begins anew asks those that answer.
             raise BadCursor
         united = _united({name: one.rows for name, one in lists.items()}, limit, before)
-        fills, unread = await self._fills(united.signatures, genesis, mints)
+        fills, unread = await self._fills(united.signatures, genesis, mints, urgent)
         return FillPage(
             fills,
             united.following,
@@ -116,7 +123,9 @@ class History:
         fills, unread = await self._fills(signatures, genesis)
         return FillPage(fills, None, unread=unread)
 
-    async def _lists(self, genesis: str, limit: int, before: str | None) -> dict[str, Listed]:
+    async def _lists(
+        self, genesis: str, limit: int, before: str | None, urgent: bool = True
+    ) -> dict[str, Listed]:
         places = _places(before)
 
         def list_of(name: str) -> list[Call]:
@@ -133,25 +142,29 @@ class History:
         calls: list[Call] = [
             GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH, ("getFirstAvailableBlock", []),
         ]  # fmt: skip
-        heard = await self._pool.each(calls, REQUEST_S, grace_s=REQUEST_S, more=list_of)
+        heard = await self._pool.each(calls, REQUEST_S, grace_s=REQUEST_S, urgent=urgent, more=list_of)
         for endpoint in self._pool.endpoints:
             calls_of_one = OF_ONE_NODE + len(list_of(endpoint.name)) - 1
             if endpoint.name in heard and (endpoint.largest_batch or 1) < calls_of_one:
-                heard[endpoint.name] = await listed_apart(endpoint, heard[endpoint.name], list_of, REQUEST_S)
+                heard[endpoint.name] = await listed_apart(
+                    endpoint, heard[endpoint.name], list_of, REQUEST_S, urgent=urgent
+                )
         lists = {n: one for n, said in heard.items() if (one := list_told(n, said, genesis)) is not None}
         if not lists:
             raise ChainUnavailable("No RPC endpoint lists the wallet's landings.")
         return lists
 
-    async def _landed(self, signature: str, genesis: str) -> bool:
+    async def _must_have_landed(self, signature: str, genesis: str, urgent: bool) -> None:
+        """Raises `BadCursor`."""
         if not _SIGNATURE.fullmatch(signature):
-            return False
+            raise BadCursor
         statuses: Call = ("getSignatureStatuses", [[signature], {"searchTransactionHistory": True}])
-        heard = await self._pool.each([GENESIS, statuses], REQUEST_S)
-        return any(said[0] == genesis and is_final(said[1]) for said in heard.values())
+        heard = await self._pool.each([GENESIS, statuses], REQUEST_S, urgent=urgent)
+        if not any(said[0] == genesis and is_final(said[1]) for said in heard.values()):
+            raise BadCursor
 
     async def _fills(
-        self, signatures: Sequence[str], genesis: str, mints: Sequence[str] = ()
+        self, signatures: Sequence[str], genesis: str, mints: Sequence[str] = (), urgent: bool = True
     ) -> tuple[list[Fill], list[UUID]]:
         """Those that can be read, and the orders of those that can't be: as two endpoints tell it, since what
         a landing moved is not in what the wallet has signed. Raises `ChainUnavailable`."""
@@ -164,7 +177,7 @@ class History:
             def read(results: list[Result], part: Sequence[str] = part) -> tuple[list[Fill], list[UUID]]:
                 return self._read(part, _all_told(results, genesis), mints)
 
-            found, *other = await self._pool.two(calls, read, REQUEST_S)
+            found, *other = await self._pool.two(calls, read, REQUEST_S, urgent=urgent)
             if any(_amounts(one) != _amounts(found) for one in other):
                 raise ChainUnavailable(
                     "The RPC endpoints tell different amounts of a landing. See: oee doctor"

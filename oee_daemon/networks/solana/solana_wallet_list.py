@@ -41,7 +41,12 @@ class Listed:
 
 
 async def listed_apart(
-    endpoint: Endpoint, results: list[Result], list_of: Callable[[str], list[Call]], deadline_s: float
+    endpoint: Endpoint,
+    results: list[Result],
+    list_of: Callable[[str], list[Call]],
+    deadline_s: float,
+    *,
+    urgent: bool,
 ) -> list[Result]:
     """Of who tells height and list in several requests, so perhaps by several nodes: the list anew, of a node
     that is as far; nothing, where there is none. How far back it remembers, it tells with its list or not at
@@ -52,21 +57,21 @@ async def listed_apart(
         ((method, (wallet, options)), *more) = list_of(endpoint.name)
         rows: Call = (method, [wallet, {**options, "minContextSlot": slot}])
         calls: list[Call] = [("getFirstAvailableBlock", []), rows, *more]
-        first, *listed = await endpoint.ask(calls, deadline_s, urgent=True)
-        if more and listed[0] == [] and not await _ends_at(endpoint, rows, deadline_s):
+        first, *listed = await endpoint.ask(calls, deadline_s, urgent=urgent)
+        if more and listed[0] == [] and not await _ends_at(endpoint, rows, deadline_s, urgent):
             return []
     except NoAnswer:
         return []
     return [*results[:3], first if endpoint.batches else None, *listed]
 
 
-async def _ends_at(endpoint: Endpoint, rows: Call, deadline_s: float) -> bool:
+async def _ends_at(endpoint: Endpoint, rows: Call, deadline_s: float, urgent: bool) -> bool:
     """Whether all that the wallet has landed ends at the place before which those rows are asked for. Raises
     `NoAnswer`."""
     method, (wallet, options) = rows
     asked = {name: value for name, value in options.items() if name != "before"} | {"limit": LISTED}
     while True:
-        (said,) = await endpoint.ask([(method, [wallet, asked])], deadline_s, urgent=True)
+        (said,) = await endpoint.ask([(method, [wallet, asked])], deadline_s, urgent=urgent)
         try:
             told = [str(row["signature"]) for row in said]
         except (KeyError, TypeError):

@@ -156,7 +156,7 @@ def test_a_list_of_landings_reads_none_of_them_and_some_are_read_alone() -> None
 
 
 def test_a_page_of_an_endpoint_without_batches_is_read_in_time() -> None:
-    """Fifty transactions one by one are more than a deadline: the order would stay in doubt for ever."""
+    """Twenty transactions one by one are more than a deadline: the order would stay in doubt for ever."""
     limits: list[int] = []
     node = lister()
 
@@ -225,7 +225,7 @@ def walker(
     *,
     falls_silent: bool = False,
 ) -> Any:
-    """A node that knows landings of these slots and no others, and tells none of them. `lies`: what it says
+    """A node that knows landings of these slots and no others, and the same of each. `lies`: what it says
     otherwise of one of a slot, which it lists where it is. `falls_silent`: it tells its newest alone."""
     signed = {f"{slot:064}".replace("0", "z"): slot for slot in slots}
 
@@ -251,6 +251,7 @@ def walker(
             "getEpochInfo": lambda _: {"absoluteSlot": slots[0], "blockHeight": slots[0] - 22},
             "getSignaturesForAddress": listed,
             "getSignatureStatuses": status,
+            "getTransaction": lambda _: ONE[1],
             "getFirstAvailableBlock": lambda _: 0,
         }
     )
