@@ -144,7 +144,9 @@ class History:
         ]  # fmt: skip
         heard = await self._pool.each(calls, REQUEST_S, grace_s=REQUEST_S, urgent=urgent, more=list_of)
         for endpoint in self._pool.endpoints:
-            calls_of_one = OF_ONE_NODE + len(list_of(endpoint.name)) - 1
+            _, *of_place = list_of(endpoint.name)
+            # Who takes fewer than all of them at once tells what it knows of the place in another answer.
+            calls_of_one = len(calls) + 1 + len(of_place) if of_place else OF_ONE_NODE
             if endpoint.name in heard and (endpoint.largest_batch or 1) < calls_of_one:
                 heard[endpoint.name] = await listed_apart(
                     endpoint, heard[endpoint.name], list_of, REQUEST_S, urgent=urgent

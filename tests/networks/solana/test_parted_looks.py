@@ -97,7 +97,7 @@ def test_a_block_to_build_on_and_where_the_chain_is_are_of_one_node(most: int) -
     assert len([part for part in parts if part[-2:] == ["getLatestBlockhash", "getEpochInfo"]]) == 3
 
 
-def lists(signed: list[str], *, knows_the_place: bool) -> Any:
+def lists(signed: list[str], *, knows_the_place: bool, most: int = 1) -> Any:
     def listed(params: Any) -> Any:
         if (place := params[1].get("before")) is None:
             found = signed
@@ -106,27 +106,36 @@ def lists(signed: list[str], *, knows_the_place: bool) -> Any:
             found = signed[signed.index(place) + 1 :] if knows_the_place else []
         return [{"signature": one, "slot": 400, "err": None} for one in found[: params[1]["limit"]]]
 
-    return rpc(
-        {
-            **NODE,
-            "getGenesisHash": lambda _: "G",
-            "getLatestBlockhash": lambda _: {"value": {"lastValidBlockHeight": HEIGHT + 150}},
-            "getSignaturesForAddress": listed,
-            "getSignatureStatuses": status({"confirmationStatus": "finalized"}),
-            "getFirstAvailableBlock": lambda _: 0,
-        },
-        batches=False,
-    )
+    methods = {
+        **NODE,
+        "getGenesisHash": lambda _: "G",
+        "getLatestBlockhash": lambda _: {"value": {"lastValidBlockHeight": HEIGHT + 150}},
+        "getSignaturesForAddress": listed,
+        "getSignatureStatuses": status({"confirmationStatus": "finalized"}),
+        "getFirstAvailableBlock": lambda _: 0,
+    }
+    # Who is asked for both at once and does not know the place says so.
+    unknown = {"getSignatureStatuses": status(None)}
+
+    def answer(asked: Asked) -> Said:
+        calls = asked.json if isinstance(asked.json, list) else [asked.json]
+        if len(calls) > most:
+            return Said({"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "too large"}})
+        of_list = any(call["method"] == "getSignaturesForAddress" for call in calls)
+        return rpc(methods | (unknown if of_list and not knows_the_place else {}))(asked)
+
+    return answer
 
 
 @pytest.mark.parametrize("many", [50, 53, 1_000, 2_050])
 @pytest.mark.parametrize("knows", [True, False])
-def test_a_list_ends_only_where_one_answer_tells_the_end(many: int, knows: bool) -> None:
+@pytest.mark.parametrize("most", range(1, 7))
+def test_a_list_ends_only_where_one_answer_tells_the_end(most: int, many: int, knows: bool) -> None:
     """One node's empty page after a place that another one knows was the end, and hid forgotten landings."""
     signed = [f"{n:064}".replace("0", "z") for n in range(many, 0, -1)]
 
     async def run() -> None:
-        async with serving(lists(signed, knows_the_place=knows)) as (address, _):
+        async with serving(lists(signed, knows_the_place=knows, most=most)) as (address, _):
             pool = open_pool([address], 1000.0, 1000)
             history = History(pool, WALLET)
             told: list[str] = []
