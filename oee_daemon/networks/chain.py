@@ -25,8 +25,8 @@ from oee_daemon.orders.swap import Anchor, Fill, Look, SignedSwap
 class FillPage:
     """Fills, newest first. `before`: where to go on from, where there are more. `height`: up to which
     block all are known, and `reach_s`: for how many seconds back, where there are no more. `unread`: orders
-    of which something landed that can't be read. `back_to`: nothing that landed after it is on a later page;
-    none: as the last of the fills says."""
+    of which something landed that can't be read. `back_to`: nothing that landed after it is on a later page,
+    and where there is none, what landed since is remembered; none: as the last of the fills says."""
 
     fills: Sequence[Fill]
     before: str | None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import accumulate, takewhile
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -30,9 +30,12 @@ from oee_daemon.networks.solana.solana_wallet_list import (
     OF_ONE_NODE,
     Listed,
     Row,
+    earliest,
     is_final,
+    latest,
     list_told,
     listed_apart,
+    times_of,
 )
 from oee_daemon.orders.swap import Fill, Landed
 
@@ -51,8 +54,6 @@ _SIGNATURE = re.compile(r"[1-9A-HJ-NP-Za-km-z]{64,88}")
 _APART = re.compile(rf"{_SIGNATURE.pattern}@[^@,]+(,{_SIGNATURE.pattern}@[^@,]+)*")
 #: How the RPC words a memo: its length in brackets in front.
 _MEMO = re.compile(r"\[\d+\] (.*)", re.DOTALL)
-
-_NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
 class History:
@@ -112,7 +113,7 @@ class History:
             more = more or len(part) == limit
             if rows:
                 places[name] = rows[min(len(part), len(rows) - 1)]["signature"]
-        times = _times(taken)
+        times = times_of(taken)
         listed = [ListedLanding(one, times[one]) for one in _ours(taken)]
         return LandingPage(
             listed, _cursor(places) if more else None, set.intersection(*known) if known else ()
@@ -215,14 +216,6 @@ class History:
             return shown_of(said, signature, self._wallet, mints)
 
 
-def _moment(unix: object) -> datetime:
-    """A block's time; the beginning of time where it has none that is one."""
-    try:
-        return datetime.fromtimestamp(unix if type(unix) is int else 0, UTC)
-    except (OverflowError, ValueError, OSError):
-        return _NO_TIME
-
-
 class _United(NamedTuple):
     """One page of all lists: what may be ours, newest first; where to go on from; and `FillPage.back_to`."""
 
@@ -239,13 +232,14 @@ def _united(lists: Mapping[str, list[Row]], limit: int, before: str | None = Non
     """
     full = [rows for rows in lists.values() if len(rows) == limit]
     if not full:
-        return _United(_ours(lists.values()), None, None)
+        # Who lists what was before has kept all since.
+        return _United(_ours(lists.values()), None, earliest(lists.values()))
     last = _last_known(full)
     if last is None:
         return _each_on_its_own(lists, limit, before)
     taken = [rows[: _after(rows, last)] for rows in lists.values()]
     told = [row.get("blockTime") for rows in taken for row in rows if row["signature"] == last]
-    return _United(_ours(taken), last, _latest(told))
+    return _United(_ours(taken), last, latest(told))
 
 
 def _each_on_its_own(lists: Mapping[str, list[Row]], limit: int, before: str | None) -> _United:
@@ -263,7 +257,7 @@ def _each_on_its_own(lists: Mapping[str, list[Row]], limit: int, before: str | N
             places[name] = rows[many - 1]["signature"]
         told += [row.get("blockTime") for row in (rows[many:] or rows[-1:])]
     known_places = {name: place for name, place in places.items() if place is not None}
-    return _United(_ours(taken), _cursor(known_places), _latest(told))
+    return _United(_ours(taken), _cursor(known_places), latest(told))
 
 
 def _cursor(places: Mapping[str, str]) -> str:
@@ -302,25 +296,6 @@ def _last_known(full: Sequence[list[Row]]) -> str | None:
     first = max(full, key=lambda rows: int(rows[-1]["slot"]))
     known = set.intersection(*({str(row["signature"]) for row in rows} for rows in full))
     return next((str(row["signature"]) for row in reversed(first) if row["signature"] in known), None)
-
-
-def _times(lists: Iterable[list[Row]]) -> dict[str, datetime]:
-    """Of each signature the latest block time that is told, and the beginning of time where any tells none:
-    by one that is too early an endpoint would hide what another tells."""
-    found: dict[str, datetime] = {}
-    for rows in lists:
-        for row in rows:
-            at = _moment(row.get("blockTime"))
-            other = found.setdefault(row["signature"], at)
-            found[row["signature"]] = min(at, other) if _NO_TIME in (at, other) else max(at, other)
-    return found
-
-
-def _latest(told: Sequence[object]) -> datetime:
-    """The latest of these block times: nothing later comes after; for ever ahead where one is not told."""
-    if not told or not all(type(unix) is int and unix > 0 for unix in told):
-        return datetime.max.replace(tzinfo=UTC)
-    return max(map(_moment, told))
 
 
 def _amounts(told: tuple[list[Fill], list[UUID]]) -> tuple[object, ...]:

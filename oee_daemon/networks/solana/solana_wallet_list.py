@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
@@ -29,6 +30,8 @@ LISTED = 1000
 OF_ONE_NODE = 3
 
 Row = dict[str, Any]
+
+_NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +122,36 @@ def is_final(said: Result) -> bool:
         return bool(said["value"][0]["confirmationStatus"] == "finalized")
     except (KeyError, TypeError, IndexError):
         return False
+
+
+def _moment(unix: object) -> datetime:
+    """A block's time; the beginning of time where it has none that is one."""
+    try:
+        return datetime.fromtimestamp(unix if type(unix) is int else 0, UTC)
+    except (OverflowError, ValueError, OSError):
+        return _NO_TIME
+
+
+def times_of(lists: Iterable[list[Row]]) -> dict[str, datetime]:
+    """Of each signature the latest block time that is told, and the beginning of time where any tells none:
+    by one that is too early an endpoint would hide what another tells."""
+    found: dict[str, datetime] = {}
+    for rows in lists:
+        for row in rows:
+            at = _moment(row.get("blockTime"))
+            other = found.setdefault(row["signature"], at)
+            found[row["signature"]] = min(at, other) if _NO_TIME in (at, other) else max(at, other)
+    return found
+
+
+def latest(told: Sequence[object]) -> datetime:
+    """The latest of these block times: nothing later comes after; for ever ahead where one is not told."""
+    if not told or not all(type(unix) is int and unix > 0 for unix in told):
+        return datetime.max.replace(tzinfo=UTC)
+    return max(map(_moment, told))
+
+
+def earliest(lists: Iterable[list[Row]]) -> datetime | None:
+    """The earliest block time that is told; none where none is."""
+    told = (_moment(row.get("blockTime")) for rows in lists for row in rows)
+    return min((at for at in told if at > _NO_TIME), default=None)

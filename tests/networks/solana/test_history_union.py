@@ -23,6 +23,7 @@ from tests.networks.solana.memo_landings import (
     BONK,
     ORDER,
     OURS,
+    THIEF,
     USDC,
     WALLET,
     landing,
@@ -408,3 +409,35 @@ def test_a_long_search_is_left_and_gone_on_with(monkeypatch: pytest.MonkeyPatch)
             asyncio.run(walk.search(ORDER, {}, None))
     assert asyncio.run(walk.search(ORDER, {}, None)) == (None, None, 100)
     assert asked == [None, "1", "2", "2", "3", "4"]
+
+
+DEPOSIT = landing(THIEF, **{USDC: 7})
+
+
+@pytest.mark.parametrize(
+    ("time", "proves"),
+    [(1_793_000_000, True), (1_795_000_000, False), (None, False), (0, False), (10**20, False)],
+    ids=["before", "after", "untold", "none", "never"],
+)
+def test_who_is_asked_one_by_one_remembers_what_came_before_the_order(time: Any, proves: bool) -> None:
+    """Of a wallet that has only been paid before, an order that never landed stayed in doubt for ever."""
+    node = rpc(
+        {
+            "getGenesisHash": lambda _: "G",
+            "getLatestBlockhash": lambda _: {"value": {"lastValidBlockHeight": 588}},
+            "getEpochInfo": lambda _: {"absoluteSlot": 460, "blockHeight": 438},
+            "getSignaturesForAddress": lambda _: [
+                {"signature": DEPOSIT[0], "slot": 400, "err": None, "blockTime": time}
+            ],
+            "getTransaction": lambda _: {**DEPOSIT[1], "blockTime": time},
+            "getFirstAvailableBlock": lambda _: 0,
+        },
+        batches=False,
+    )
+    page = union_of(node)
+    assert (list(page.fills), list(page.unread), page.before) == ([], [], None)
+    if proves:
+        assert searched(page) is None
+    else:
+        with pytest.raises(StillInDoubt):
+            searched(page)
