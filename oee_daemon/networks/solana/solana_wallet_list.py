@@ -73,16 +73,19 @@ async def _ends_at(endpoint: Endpoint, rows: Call, deadline_s: float, urgent: bo
     `NoAnswer`."""
     method, (wallet, options) = rows
     asked = {name: value for name, value in options.items() if name != "before"} | {"limit": LISTED}
+    last: list[str] = []
     while True:
         (said,) = await endpoint.ask([(method, [wallet, asked])], deadline_s, urgent=urgent)
         try:
             told = [str(row["signature"]) for row in said]
         except (KeyError, TypeError):
             raise NoAnswer("no list of signatures") from None
+        if told[: len(last)] != last:
+            raise NoAnswer("a list that does not go on where it is asked to")
         if len(told) < LISTED:
             return told[-1:] == [options["before"]]
         # The last one once more: who lists it knows where to go on from.
-        asked["before"] = told[-2]
+        asked["before"], last = told[-2], told[-1:]
 
 
 def list_told(name: str, results: list[Result], genesis: str) -> Listed | None:

@@ -152,3 +152,36 @@ def test_a_list_ends_only_where_one_answer_tells_the_end(most: int, many: int, k
             await pool.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("many", [1_000, 1_001])
+def test_a_list_that_does_not_go_on_where_it_is_asked_to_tells_no_end(many: int) -> None:
+    """A node that does not look at `before` was asked for its first thousand again and again."""
+    signed = [f"{n:064}".replace("0", "z") for n in range(many, 0, -1)]
+    node = lists(signed, knows_the_place=True)
+
+    def answer(asked: Asked) -> Said:
+        if not isinstance(asked.json, list) and asked.json["method"] == "getSignaturesForAddress":
+            _wallet, options = asked.json["params"]
+            if options["limit"] < 1_000:
+                # As one that does not know the place.
+                found: list[Any] = [] if "before" in options else signed[:50]
+            else:
+                found = signed[:1_000]
+            told = [{"signature": one, "slot": 400, "err": None} for one in found]
+            return Said({"jsonrpc": "2.0", "id": asked.json["id"], "result": told})
+        said: Said = node(asked)
+        return said
+
+    async def run() -> int:
+        async with serving(answer) as (address, heard):
+            pool = open_pool([address], 1000.0, 1000)
+            history = History(pool, WALLET)
+            page = await history.landings("G", limit=50)
+            with pytest.raises(ChainUnavailable):
+                async with asyncio.timeout(DEADLINE_S):
+                    await history.landings("G", limit=50, before=page.before)
+            await pool.close()
+            return sum("limit" in str(one.json) and "1000" in str(one.json) for one in heard)
+
+    assert asyncio.run(run()) == 2
