@@ -70,4 +70,4 @@ def _listed(said: Result) -> dict[str, tuple[int, bool]]:
         rows = {str(row["signature"]): (row["slot"], row["err"] is not None) for row in said}
     except (KeyError, TypeError):
         return {}
-    return rows if all(type(slot) is int for slot, _ in rows.values()) else {}
+    return rows if all(type(slot) is int and slot > 0 for slot, _ in rows.values()) else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, answer_of, calls_for
 from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS
-from oee_daemon.networks.solana.solana_look_evidence import Anchored, look_of
+from oee_daemon.networks.solana.solana_listed_absence import by_their_lists
+from oee_daemon.networks.solana.solana_look_evidence import Anchored, Answer, look_of
 from oee_daemon.networks.solana.solana_wallet_history import History
-from tests.networks.solana.memo_landings import WALLET
+from oee_daemon.orders.swap import SignedSwap
+from tests.networks.solana.memo_landings import ORDER, OURS, WALLET, landing
 from tests.networks.solana.server import Asked, Said, rpc, serving
 from tests.networks.solana.test_rpc import DEADLINE_S
 
@@ -185,3 +188,27 @@ def test_a_list_that_does_not_go_on_where_it_is_asked_to_tells_no_end(many: int)
             return sum("limit" in str(one.json) and "1000" in str(one.json) for one in heard)
 
     assert asyncio.run(run()) == 2
+
+
+@pytest.mark.parametrize(
+    ("slots", "goes_back_to"), [([400, 300], 300), ([400, 0], None), ([400, -1], None), ([True], None)]
+)
+def test_no_landing_of_no_slot_says_how_far_back_a_list_goes(
+    slots: list[Any], goes_back_to: int | None
+) -> None:
+    """Where a gateway told 0 for what it does not know, an old swap counted as one that never landed."""
+    listed = [{"signature": f"s{n}", "slot": slot, "err": None} for n, slot in enumerate(slots)]
+    wire = base64.b64decode(landing(OURS)[1]["transaction"][0])
+    swap = SignedSwap(order_id=ORDER.id, attempt=1, signature="s", raw=wire, last_valid_height=1_050)
+    answer = Answer(node="n", slot=SLOT, height=HEIGHT, context=SLOT + 1, status=None, first_available=0)
+
+    async def run() -> list[Answer]:
+        node = rpc({"getSignaturesForAddress": lambda _: listed}, batches=False)
+        async with serving(node) as (address, _):
+            one = Endpoint(Site(address), Bucket(1000.0, 1000), "n")
+            try:
+                return await by_their_lists([one], [answer], swap, ANCHORED, DEADLINE_S)
+            finally:
+                await one.close()
+
+    assert [one.first_available for one in asyncio.run(run())] == [goes_back_to]
