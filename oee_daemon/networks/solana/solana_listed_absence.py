@@ -18,7 +18,7 @@ from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.solana_endpoint_look import FINALIZED
 from oee_daemon.networks.solana.solana_look_evidence import CACHED_SLOTS, Anchored, Answer, Status
-from oee_daemon.networks.solana.solana_wallet_list import LISTED
+from oee_daemon.networks.solana.solana_wallet_list import LAG_SLOTS, LISTED
 from oee_daemon.orders.swap import SignedSwap
 
 
@@ -39,19 +39,22 @@ async def by_their_lists(
         answer = replace(answer, first_available=None)
         if answer.status is not None or answer.context - anchored.slot <= CACHED_SLOTS:
             return answer
-        return await _by_its_list(one, answer, swap, deadline_s)
+        return await _by_its_list(one, answer, swap, anchored, deadline_s)
 
     return await asyncio.gather(*(told(answer) for answer in answers))
 
 
-async def _by_its_list(endpoint: Endpoint, answer: Answer, swap: SignedSwap, deadline_s: float) -> Answer:
+async def _by_its_list(
+    endpoint: Endpoint, answer: Answer, swap: SignedSwap, anchored: Anchored, deadline_s: float
+) -> Answer:
     try:
         # Not of the wallet that is set by now.
         wallet = str(VersionedTransaction.from_bytes(swap.raw).message.account_keys[0])
     except ValueError:
         return answer
-    # Of a node that is as far as the height that its absence counts for.
-    options: dict[str, Any] = {**FINALIZED, "limit": LISTED, "minContextSlot": answer.slot}
+    # Of a node that is as far as the height that its absence counts for, which may lag a little.
+    slot, height = answer.slot - LAG_SLOTS, answer.height - LAG_SLOTS
+    options: dict[str, Any] = {**FINALIZED, "limit": LISTED, "minContextSlot": max(0, slot)}
     calls: list[Call] = [("getSignaturesForAddress", [wallet, options])]
     try:
         (said,) = await endpoint.ask(calls, deadline_s, urgent=True)
@@ -59,9 +62,12 @@ async def _by_its_list(endpoint: Endpoint, answer: Answer, swap: SignedSwap, dea
         return answer
     listed = _listed(said)
     if swap.signature in listed:
-        slot, failed = listed[swap.signature]
-        return replace(answer, status=Status(slot=slot, failed=failed, final=True))
-    return replace(answer, first_available=min((slot for slot, _ in listed.values()), default=None))
+        landed, failed = listed[swap.signature]
+        return replace(answer, status=Status(slot=landed, failed=failed, final=True))
+    first = min((one for one, _ in listed.values()), default=None)
+    if first is None or first > anchored.slot:
+        return answer
+    return replace(answer, slot=slot, height=height, first_available=first)
 
 
 def _listed(said: Result) -> dict[str, tuple[int, bool]]:

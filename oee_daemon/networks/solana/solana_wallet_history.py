@@ -144,15 +144,18 @@ class History:
             GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH, ("getFirstAvailableBlock", []),
         ]  # fmt: skip
         heard = await self._pool.each(calls, REQUEST_S, grace_s=REQUEST_S, urgent=urgent, more=list_of)
+        apart = set()
         for endpoint in self._pool.endpoints:
             _, *of_place = list_of(endpoint.name)
             # Who takes fewer than all of them at once tells what it knows of the place in another answer.
             calls_of_one = len(calls) + 1 + len(of_place) if of_place else OF_ONE_NODE
             if endpoint.name in heard and (endpoint.largest_batch or 1) < calls_of_one:
+                apart.add(endpoint.name)
                 heard[endpoint.name] = await listed_apart(
                     endpoint, heard[endpoint.name], list_of, REQUEST_S, urgent=urgent
                 )
-        lists = {n: one for n, said in heard.items() if (one := list_told(n, said, genesis)) is not None}
+        told = {n: list_told(n, said, genesis, apart=n in apart) for n, said in heard.items()}
+        lists = {name: one for name, one in told.items() if one is not None}
         if not lists:
             raise ChainUnavailable("No RPC endpoint lists the wallet's landings.")
         return lists

@@ -26,6 +26,9 @@ FASTEST_SLOT_S = 0.1
 #: Signatures that a node lists at once at most, where none is read
 #: (https://solana.com/docs/rpc/http/getsignaturesforaddress).
 LISTED = 1000
+#: Slots that a node which lists may be behind the one that tells where the chain is. Its list counts for as
+#: many blocks less: in so many slots there are no more.
+LAG_SLOTS = 32
 #: Calls that have to be of one node: its height, how far back it remembers, and what it lists.
 OF_ONE_NODE = 3
 
@@ -52,13 +55,13 @@ async def listed_apart(
     urgent: bool,
 ) -> list[Result]:
     """Of who tells height and list in several requests, so perhaps by several nodes: the list anew, of a node
-    that is as far; nothing, where there is none. How far back it remembers, it tells with its list or not at
-    all. That a place is the end, one answer has to tell: to a node that does not know it nothing comes after
-    it, either, and another one may know it."""
+    that is as far but for `LAG_SLOTS`; nothing, where there is none. How far back it remembers, it tells with
+    its list or not at all. That a place is the end, one answer has to tell: to a node that does not know it
+    nothing comes after it, either, and another one may know it."""
     try:
         slot, _ = epoch_of(results[2])
         ((method, (wallet, options)), *more) = list_of(endpoint.name)
-        rows: Call = (method, [wallet, {**options, "minContextSlot": slot}])
+        rows: Call = (method, [wallet, {**options, "minContextSlot": max(0, slot - LAG_SLOTS)}])
         calls: list[Call] = [("getFirstAvailableBlock", []), rows, *more]
         first, *listed = await endpoint.ask(calls, deadline_s, urgent=urgent)
         if more and listed[0] == [] and not await _ends_at(endpoint, rows, deadline_s, urgent):
@@ -88,15 +91,16 @@ async def _ends_at(endpoint: Endpoint, rows: Call, deadline_s: float, urgent: bo
         asked["before"], last = told[-2], told[-1:]
 
 
-def list_told(name: str, results: list[Result], genesis: str) -> Listed | None:
+def list_told(name: str, results: list[Result], genesis: str, *, apart: bool) -> Listed | None:
+    """What one has told; `apart`: by `listed_apart`. None where that is no list."""
     try:
-        return _listed(results, genesis)
+        return _listed(results, genesis, LAG_SLOTS if apart else 0)
     except NoAnswer as e:
         log.debug("an endpoint lists no landings", extra={"node": name, "reason": e.reason})
         return None
 
 
-def _listed(results: list[Result], genesis: str) -> Listed:
+def _listed(results: list[Result], genesis: str, lag: int) -> Listed:
     if not results:
         raise NoAnswer("no list of one node")
     must_be_of(genesis, results[0])
@@ -116,7 +120,7 @@ def _listed(results: list[Result], genesis: str) -> Listed:
     if type(last) is not int or anchored_at(slot, height, last) is None:
         raise NoAnswer("a height that contradicts its blockhash")
     first = results[3] if type(results[3]) is int else slot
-    return Listed(height, math.inf if first <= 0 else (slot - first) * FASTEST_SLOT_S, rows)
+    return Listed(height - lag, math.inf if first <= 0 else (slot - first) * FASTEST_SLOT_S, rows)
 
 
 def is_final(said: Result) -> bool:

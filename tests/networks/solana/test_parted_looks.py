@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from oee_daemon.networks.solana.solana_listed_absence import by_their_lists
 from oee_daemon.networks.solana.solana_look_evidence import Anchored, Answer, look_of
 from oee_daemon.networks.solana.solana_wallet_history import History
 from oee_daemon.orders.swap import SignedSwap
-from tests.networks.solana.memo_landings import ORDER, OURS, WALLET, landing
+from tests.networks.solana.memo_landings import ORDER, OURS, THIEF, WALLET, landing
 from tests.networks.solana.server import Asked, Said, rpc, serving
 from tests.networks.solana.test_rpc import DEADLINE_S
 
@@ -212,3 +213,58 @@ def test_no_landing_of_no_slot_says_how_far_back_a_list_goes(
                 await one.close()
 
     assert [one.first_available for one in asyncio.run(run())] == [goes_back_to]
+
+
+def behind(slots: int, methods: Any) -> Any:
+    """As a balancer whose lists are of a node that lags so far, and all else of one that does not."""
+    node = rpc(methods, batches=False)
+
+    def answer(asked: Asked) -> Said:
+        call = {} if isinstance(asked.json, list) else asked.json
+        least = call["params"][-1].get("minContextSlot", 0) if "SignaturesFor" in str(call) else 0
+        if least > SLOT - slots:
+            error = {"code": -32016, "message": "Minimum context slot has not been reached"}
+            return Said({"jsonrpc": "2.0", "id": call["id"], "error": error})
+        return node(asked)
+
+    return answer
+
+
+@pytest.mark.parametrize(("slots", "answers"), [(0, True), (20, True), (32, True), (33, False)])
+def test_a_list_of_a_node_that_lags_a_little_counts_for_as_much_less(slots: int, answers: bool) -> None:
+    """Of who is asked one by one and whose lists are always of such a node, nothing old was ever decided, and
+    no walk went on."""
+    listed = [{"signature": "s0", "slot": 400, "err": None, "blockTime": 1}]
+    wire = base64.b64decode(landing(OURS)[1]["transaction"][0])
+    swap = SignedSwap(order_id=ORDER.id, attempt=1, signature="s", raw=wire, last_valid_height=1_050)
+    answer = Answer(node="n", slot=SLOT, height=HEIGHT, context=SLOT + 1, status=None, first_available=0)
+    node = behind(
+        slots,
+        {
+            **NODE,
+            "getGenesisHash": lambda _: "G",
+            "getLatestBlockhash": lambda _: {"value": {"lastValidBlockHeight": HEIGHT + 150}},
+            "getSignaturesForAddress": lambda _: listed,
+            "getTransaction": lambda _: landing(THIEF)[1],
+            "getFirstAvailableBlock": lambda _: 0,
+        },
+    )
+
+    async def run() -> None:
+        async with serving(node) as (address, _):
+            pool = open_pool([address], 1000.0, 1000)
+            (one,) = pool.endpoints
+            named = replace(answer, node=one.name)
+            (told,) = await by_their_lists([one], [named], swap, ANCHORED, DEADLINE_S)
+            look = look_of(told, ANCHORED, [])
+            assert look is not None and look.seen is None
+            if answers:
+                assert (look.remembers_from, look.height, look.as_of) == (0, HEIGHT - 32, HEIGHT - 32)
+                assert (await History(pool, WALLET).page("G", limit=5, before=None)).height == HEIGHT - 32
+            else:
+                assert look.remembers_from == HEIGHT
+                with pytest.raises(ChainUnavailable):
+                    await History(pool, WALLET).page("G", limit=5, before=None)
+            await pool.close()
+
+    asyncio.run(run())
