@@ -28,6 +28,9 @@ from oee_daemon.contract.status import Status
 
 Row = dict[str, Any]
 
+#: Pages without a row, one after the other, after which a listing of so many rows ends.
+MOST_EMPTY = 10
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFilter:
@@ -146,7 +149,7 @@ class _Pages:
         self.more = False
 
     def __iter__(self) -> Iterator[list[Row]]:
-        left, cursor = self.limit, None
+        left, cursor, empty = self.limit, None, 0
         while left is None or left > 0:
             asked = {**self.params, "limit": MAX_PAGE if left is None else min(left, MAX_PAGE)}
             if cursor:
@@ -157,7 +160,9 @@ class _Pages:
             if rows:
                 yield rows
             left = None if left is None else left - len(rows)
-            if not cursor or not rows:
+            # A page of the chain may hold transactions of other programs alone.
+            empty = 0 if rows else empty + 1
+            if not cursor or cursor == asked.get("cursor") or (left is not None and empty >= MOST_EMPTY):
                 return
 
 

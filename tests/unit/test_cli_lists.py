@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from oee_cli.api.client_http import Client
 from oee_cli.cli_errors import UsageFault
-from oee_cli.lists.list_pages import OrderFilter, _read_filter
+from oee_cli.lists.list_pages import MOST_EMPTY, OrderFilter, _Pages, _read_filter
 from oee_cli.lists.list_tables import fill_lines, order_lines
 from oee_cli.options import read_limit
 from oee_cli.output import Output
@@ -174,3 +175,30 @@ def test_what_the_daemon_is_asked() -> None:
     assert "'confirmed'" in cast(str, e.value.hint)
     with pytest.raises(UsageFault, match="nothing is between"):
         _read_filter(OrderFilter(since="1h", until="2h"))
+
+
+@pytest.mark.parametrize(("limit", "found", "more"), [(1, [7], False), (None, [7], False), (2, [7], False)])
+def test_pages_of_others_hide_no_fill_below_them(limit: int | None, found: list[int], more: bool) -> None:
+    """The wallet's newest transactions may all be another program's."""
+    rows: list[list[int]] = [[], [], [], [7]]
+
+    class Chain:
+        def get(self, _path: str, asked: dict[str, Any]) -> dict[str, Any]:
+            at = int(asked.get("cursor", 0))
+            return {"fills": rows[at], "nextCursor": str(at + 1) if at + 1 < len(rows) else None}
+
+    pages = _Pages(cast(Client, Chain()), FILLS, {}, limit)
+    assert [cast(object, row) for page in pages for row in page] == found
+    assert pages.more is more
+
+
+def test_a_listing_ends_where_nothing_of_ours_comes_for_long() -> None:
+    asked: list[int] = []
+
+    class Chain:
+        def get(self, _path: str, _asked: dict[str, Any]) -> dict[str, Any]:
+            asked.append(1)
+            return {"fills": [], "nextCursor": str(len(asked))}
+
+    pages = _Pages(cast(Client, Chain()), FILLS, {}, 20)
+    assert list(pages) == [] and pages.more and len(asked) == MOST_EMPTY
