@@ -102,7 +102,7 @@ SETTINGS = (
         "real_money", None, "mainnet: confirmed, as oee config set network asks", reads.one_of(*REAL_MONEY)
     ),
     Setting("rpc_urls", None, "Solana's RPC endpoints: a,b; two are better", reads.sites, hidden="host"),
-    Setting("rpc_rate", None, "calls a second to each RPC endpoint; unset: 10", reads.whole(1, 10_000)),
+    Setting("rpc_rate", None, "calls a second to each RPC endpoint; unset: 10", reads.whole(8, 10_000)),
     Setting("venues", None, "markets that are asked: a,b; unset: all", reads.some_of(*VENUES)),
     Setting("raydium_url", None, "another address of Raydium's trade API", reads.site, hidden="host"),
     Setting("jupiter_url", None, "another address of Jupiter's API", reads.site, hidden="host"),

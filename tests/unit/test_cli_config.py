@@ -33,6 +33,7 @@ GIVEN = {
     "host": "::1",
     "network": "simulated",
     "rpc_urls": "https://a.example/key,http+unix://%2Frun%2Fnet.sock",
+    "rpc_rate": "50",
     "venues": "raydium,cpmm",
     "fee_cap": "50000",
     "jupiter_key_file": "/srv/jupiter.key",

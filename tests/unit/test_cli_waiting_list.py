@@ -23,7 +23,13 @@ class Stand:
 
 
 def test_an_order_that_fires_meanwhile_hides_no_other() -> None:
-    for limit, found in ((None, len(ORDERS) - 1), (MAX_PAGE + 9, MAX_PAGE + 9), (3, 2)):
+    for limit, found in (
+        (None, len(ORDERS) - 1),
+        (9999, len(ORDERS) - 1),
+        (MAX_PAGE + 9, MAX_PAGE + 9),
+        (MAX_PAGE, MAX_PAGE - 1),
+        (3, 2),
+    ):
         assert [o["orderId"] for o in _nearest(cast(Client, Stand()), {}, limit)] == [
             o["orderId"] for o in ORDERS[1 : found + 1]
         ]

@@ -13,7 +13,7 @@ from oee_daemon.networks.solana.solana_profile import MAINNET
 from oee_daemon.settings import Settings
 
 
-@pytest.mark.parametrize(("told", "every_s", "at_once"), [(None, 0.1, 40), (5, 0.2, 20), (50, 0.02, 200)])
+@pytest.mark.parametrize(("told", "every_s", "at_once"), [(None, 0.1, 40), (8, 0.125, 32), (50, 0.02, 200)])
 def test_an_endpoint_is_asked_as_often_as_the_plan_allows(
     told: int | None, every_s: float, at_once: int
 ) -> None:
