@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 
 from oee_daemon.contract import halt_mark
 from oee_daemon.contract.atomic_file import atomic_write
@@ -299,5 +299,6 @@ def try_to_settle(identity: Identity) -> None:
     """
     try:
         identity.settle()
-    except (OperationalError, ChainUnavailable) as e:
+    except (OperationalError, InternalError, ChainUnavailable) as e:
+        # Internal to Postgres is, among others, that it takes no writes: a standby, or one made read-only.
         log.warning("not known yet whose database it is", extra={"reason": str(e)})

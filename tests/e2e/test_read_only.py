@@ -49,3 +49,20 @@ def test_nothing_is_stored_while_it_is_read_only_and_it_is_said_why(api: Shared)
     assert api.end(api.place())["status"] == "confirmed"
     until(lambda: api.http.get("/readyz").status_code == 200, what="readiness")
     assert api.http.get("/api/status").json()["worker"]["pid"] == worker
+
+
+def test_a_daemon_that_starts_meanwhile_waits_for_it(api: Shared) -> None:
+    turn(api, "on")
+    api.daemon.kill()
+    api.daemon.start()
+    with api.daemon.client() as http:
+        answer = http.post("/api/orders/execute", json=SELL)
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_read_only")
+        turn(api, "off")
+
+        def placed() -> str | None:
+            accepted = http.post("/api/orders/execute", json=SELL)
+            return str(accepted.json()["orderId"]) if accepted.status_code == 202 else None
+
+        order_id = until(placed, what="an order that is accepted")
+        until(lambda: http.get(f"/api/orders/{order_id}").json()["status"] == "confirmed", what="its end")
