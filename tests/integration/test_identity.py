@@ -25,6 +25,7 @@ from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
 from oee_daemon.orders.order import Order
 from oee_daemon.store import engine_row, move_sql
 from oee_daemon.store.cancel_sql import Chosen
+from oee_daemon.store.database import open_database
 from oee_daemon.store.engine_row import where
 from tests.kit.engine import Bench
 from tests.kit.hooked_chain import HookedChain
@@ -117,6 +118,15 @@ def test_a_change_under_a_running_worker_is_noticed_at_its_next_look(bench: Benc
     one.look()
     assert bench.order(order.id).status is Status.SUBMITTED
     assert one.known and two.known and one.known.timeline == two.known.timeline == "00000001"
+
+
+def test_a_start_waits_for_a_database_that_takes_no_writes(bench: Bench) -> None:
+    url = bench.db.url.update_query_dict({"options": "-c default_transaction_read_only=on"})
+    read_only = open_database(url, pool_size=1)
+    found = Identity(read_only, bench.network(bench.chain()), now)
+    engine_identity.try_to_settle(found)
+    read_only.dispose()
+    assert not found.settled
 
 
 def test_only_where_the_database_is_known_to_be_anything_is_claimed(bench: Bench) -> None:
