@@ -1,7 +1,7 @@
 """The `oee` process: how it begins and every way it can end.
 
-Commands return an exit code or raise; here that becomes words on a stream and a number for the shell. No
-user ever sees a traceback, unless `OEE_DEBUG=1` asks for it.
+Commands return nothing or an exit code, or raise; here that becomes words on a stream and a number for the
+shell, 0 for nothing. No user ever sees a traceback, unless `OEE_DEBUG=1` asks for it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from oee_cli.api.client_http import session
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount
 from oee_cli.text.layout_text import Cell, Column, Line, fold_sentence, lay_table, put_lines
@@ -22,20 +21,19 @@ _COLUMNS = (
 )
 
 
-def show_balance(tokens: list[str], output: Output) -> ExitCode:
+def show_balance(tokens: list[str], output: Output) -> None:
     """What is worth most comes first; what has no price comes last, and says so."""
     with session(output) as client:
         found = client.get("/api/balances", {"tokens": ",".join(tokens)} if tokens else None)
     if output.json:
         output.emit(found)
-        return ExitCode.DONE
+        return
     width = output.width(sys.stdout)
     title = [Cell("wallet  ", "dim"), Cell(clean(found["wallet"]))]
     rows = sorted(found["balances"], key=_by_worth) if not tokens else found["balances"]
     lines = [title, *lay_table(_COLUMNS, [_row(row) for row in rows], width, titles=True)]
     lines += fold_sentence(_total(found), width, indent="")
     put_lines(output, lines)
-    return ExitCode.DONE
 
 
 def _by_worth(row: dict[str, Any]) -> tuple[bool, Decimal]:

@@ -19,7 +19,6 @@ from typing import IO, Any, BinaryIO, TextIO
 from oee_cli.api.client_launcher import daemon_command
 from oee_cli.backup import backup_streams
 from oee_cli.cli_errors import CliError, Forbidden, Refused, Unreachable, UsageFault
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.settings.settings_load import Settings, load_settings, stored_settings
 from oee_daemon.contract.setting_table import BY_NAME
@@ -41,7 +40,7 @@ _KINDS: dict[str, type[CliError]] = {
 }
 
 
-def backup(file: str, force: bool, wallets: bool, output: Output) -> ExitCode:
+def backup(file: str, force: bool, wallets: bool, output: Output) -> None:
     """Writes FILE, or the same bytes to stdout once they are all there."""
     _load_local_settings("backup")
     place = backup_streams.open_backup_stream(file, write=True)
@@ -59,20 +58,19 @@ def backup(file: str, force: bool, wallets: bool, output: Output) -> ExitCode:
         _need_own_database(output)
         done = _run_engine(output, "backup", *_backup_options(force, wallets), target)
     _tell_backup(file, done, output)
-    return ExitCode.DONE
 
 
 def _backup_options(force: bool, wallets: bool) -> list[str]:
     return [*(["--force"] if force else []), *(["--with-wallets"] if wallets else [])]
 
 
-def restore(file: str, output: Output) -> ExitCode:
+def restore(file: str, output: Output) -> None:
     """Makes the home's database from FILE."""
     settings = _load_local_settings("restore")
     place = backup_streams.open_backup_stream(file, write=False)
     if place is None:
         _tell_restore(settings, _run_engine(output, "restore", str(backup_streams.whole_path(file))), output)
-        return ExitCode.DONE
+        return
     with place, _make_folder() as folder:
         named = "stdin" if file == "-" else file
         if place.isatty():
@@ -84,7 +82,6 @@ def restore(file: str, output: Output) -> ExitCode:
             shutil.copyfileobj(place, copy)
         done = _run_engine(output, "restore", str(folder / "backup"), named=named)
     _tell_restore(settings, done, output)
-    return ExitCode.DONE
 
 
 def _load_local_settings(what: str) -> Settings:

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from oee_cli import options as o
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
 
@@ -23,7 +22,7 @@ def backup(
     json: o.Json = False,
     quiet: o.Quiet = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """Copy all orders into one file, while the daemon works.
 
     The whole database at one moment, complete or not written at all. Wallets are left out unless
@@ -35,7 +34,7 @@ def backup(
     """
     from oee_cli.backup.backup_run import backup
 
-    return backup(file, force, with_wallets, Output(json, quiet, no_color))
+    backup(file, force, with_wallets, Output(json, quiet, no_color))
 
 
 def restore(
@@ -45,7 +44,7 @@ def restore(
     json: o.Json = False,
     quiet: o.Quiet = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """Put a backup into a fresh home, where nothing is executed again.
 
     Orders that had not ended are never sent from there: the chain is asked about those that may
@@ -59,4 +58,4 @@ def restore(
     """
     from oee_cli.backup.backup_run import restore
 
-    return restore(file, Output(json, quiet, no_color))
+    restore(file, Output(json, quiet, no_color))

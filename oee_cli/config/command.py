@@ -36,7 +36,7 @@ def show_settings(
     origin: Annotated[bool, typer.Option("--origin", help="Where each value comes from.")] = False,
     json: o.JsonArray = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """Every setting with its value; passwords are masked.
 
     \b
@@ -45,11 +45,11 @@ def show_settings(
     """
     from oee_cli.config.config_values import show_settings
 
-    return show_settings(origin, Output(json, no_color=no_color))
+    show_settings(origin, Output(json, no_color=no_color))
 
 
 @config_app.command("path", cls=PlainCommand)
-def show_config_path(json: o.Json = False) -> ExitCode:
+def show_config_path(json: o.Json = False) -> None:
     """Print where config.toml is, or would be.
 
     \b
@@ -58,11 +58,11 @@ def show_config_path(json: o.Json = False) -> ExitCode:
     """
     from oee_cli.config.config_values import show_config_path
 
-    return show_config_path(Output(json))
+    show_config_path(Output(json))
 
 
 @config_app.command("get", cls=PlainCommand)
-def show_setting(name: Name, json: o.Json = False) -> ExitCode:
+def show_setting(name: Name, json: o.Json = False) -> None:
     """Print the value that counts, passwords and all; nothing where it is not set.
 
     \b
@@ -71,7 +71,7 @@ def show_setting(name: Name, json: o.Json = False) -> ExitCode:
     """
     from oee_cli.config.config_values import show_setting
 
-    return show_setting(name, Output(json))
+    show_setting(name, Output(json))
 
 
 @config_app.command("set", cls=PlainCommand)
@@ -101,7 +101,7 @@ def set_setting(
 
 
 @config_app.command("unset", cls=PlainCommand)
-def unset_setting(name: Name, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
+def unset_setting(name: Name, json: o.Json = False, no_color: o.NoColor = False) -> None:
     """Take a setting out of config.toml.
 
     \b
@@ -110,4 +110,4 @@ def unset_setting(name: Name, json: o.Json = False, no_color: o.NoColor = False)
     """
     from oee_cli.config.config_values import unset_setting
 
-    return unset_setting(name, Output(json, no_color=no_color))
+    unset_setting(name, Output(json, no_color=no_color))

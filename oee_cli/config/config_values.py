@@ -34,7 +34,7 @@ from oee_daemon.contract.setting_table import BY_NAME, ENVIRONMENT_ONLY, Setting
 STDIN = "-"
 
 
-def show_settings(origin: bool, output: Output) -> ExitCode:
+def show_settings(origin: bool, output: Output) -> None:
     kept = stored_settings()
     found = list(setting_values(os.environ, kept).values())
     running = _differing_in_daemon(found)
@@ -57,7 +57,6 @@ def show_settings(origin: bool, output: Output) -> ExitCode:
     for name, where, meant in unknown_settings(os.environ, kept):
         hint = f"Did you mean {meant}?" if meant else None
         output.sentence("●", f"{name} (from {where}) is no setting, and does nothing.", hint)
-    return ExitCode.DONE
 
 
 def _differing_in_daemon(found: list[Value]) -> dict[str, str]:
@@ -73,19 +72,17 @@ def _differing_in_daemon(found: list[Value]) -> dict[str, str]:
     return not_in_force({v.setting.name: v for v in found}, status) if isinstance(status, dict) else {}
 
 
-def show_config_path(output: Output) -> ExitCode:
+def show_config_path(output: Output) -> None:
     where = str(config_file())
     output.answer({"path": where}, where, bare=True)
-    return ExitCode.DONE
 
 
-def show_setting(name: str, output: Output) -> ExitCode:
+def show_setting(name: str, output: Output) -> None:
     """Prints the value that counts, secrets too: it was asked for by name."""
     found = setting_value(_find_setting(name), os.environ, stored_settings())
     if found.problem:
         raise UsageFault(found.complaint, code="bad_setting")
     output.answer(setting_as_dict(found) | {"value": found.text}, found.text or "", bare=True)
-    return ExitCode.DONE
 
 
 def set_setting(name: str, text: str, output: Output, *, yes_real_money: bool = False) -> ExitCode:
@@ -123,19 +120,18 @@ def _confirm_real_money(network: str, output: Output, yes: bool) -> bool:
     return True
 
 
-def unset_setting(name: str, output: Output) -> ExitCode:
+def unset_setting(name: str, output: Output) -> None:
     if plain(name) not in BY_NAME and file_name(name) in stored_settings():
         # No setting, but it stands in the file: nothing is easier to take out.
         settings_file_edit.edit_config(config_file(), file_name(name), None)
         gone = f"✓ {file_name(name)}   gone from {config_file()}"
         output.answer({"name": file_name(name), "changed": True}, gone)
-        return ExitCode.DONE
+        return
     setting = _find_setting(name)
     before = setting_value(setting, os.environ, stored_settings())
     if setting.name == "network":
         settings_file_edit.edit_config(config_file(), "real_money", None)
     _report_change(setting, before, settings_file_edit.edit_config(config_file(), setting.name, None), output)
-    return ExitCode.DONE
 
 
 def setting_as_dict(found: Value) -> dict[str, Any]:

@@ -31,7 +31,7 @@ Switch = Annotated[
 
 
 @daemon_app.command("start", cls=PlainCommand)
-def start_daemon(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
+def start_daemon(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) -> None:
     """Start the daemon, detached, unless it runs already.
 
     \b
@@ -40,11 +40,11 @@ def start_daemon(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = 
     """
     from oee_cli.daemon.daemon_control import start_daemon
 
-    return start_daemon(Output(json, quiet), switch=switch)
+    start_daemon(Output(json, quiet), switch=switch)
 
 
 @daemon_app.command("stop", cls=PlainCommand)
-def stop_daemon(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
+def stop_daemon(json: o.Json = False, quiet: o.Quiet = False) -> None:
     """Stop the daemon: orders that run end first, or are left safe.
 
     \b
@@ -53,11 +53,11 @@ def stop_daemon(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
     """
     from oee_cli.daemon.daemon_control import stop_daemon
 
-    return stop_daemon(Output(json, quiet))
+    stop_daemon(Output(json, quiet))
 
 
 @daemon_app.command("restart", cls=PlainCommand)
-def restart_daemon(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
+def restart_daemon(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) -> None:
     """Stop the daemon and start it again.
 
     \b
@@ -66,7 +66,7 @@ def restart_daemon(switch: Switch = False, json: o.Json = False, quiet: o.Quiet 
     """
     from oee_cli.daemon.daemon_control import restart_daemon
 
-    return restart_daemon(Output(json, quiet), switch=switch)
+    restart_daemon(Output(json, quiet), switch=switch)
 
 
 @daemon_app.command("status", cls=PlainCommand)
@@ -86,7 +86,7 @@ def daemon_status(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode
 def daemon_logs(
     lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="The last N lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is added.")] = False,
-) -> ExitCode:
+) -> None:
     """Print the daemon's log.
 
     \b
@@ -95,7 +95,7 @@ def daemon_logs(
     """
     from oee_cli.daemon.daemon_control import daemon_logs
 
-    return daemon_logs(lines, follow, Output())
+    daemon_logs(lines, follow, Output())
 
 
 @daemon_app.command("run", cls=PlainCommand)
@@ -112,7 +112,7 @@ def run_daemon(switch: Switch = False) -> None:
 
 
 @daemon_app.command("token", cls=PlainCommand)
-def daemon_token(json: o.Json = False) -> ExitCode:
+def daemon_token(json: o.Json = False) -> None:
     """Print the token that TCP asks for.
 
     \b
@@ -121,7 +121,7 @@ def daemon_token(json: o.Json = False) -> ExitCode:
     """
     from oee_cli.daemon.daemon_control import daemon_token
 
-    return daemon_token(Output(json))
+    daemon_token(Output(json))
 
 
 def run_worker() -> None:

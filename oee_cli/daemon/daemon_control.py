@@ -45,7 +45,7 @@ def run_daemon(*, switch: bool) -> NoReturn:
     become_engine("run", *_switch_arguments(switch))
 
 
-def start_daemon(output: Output, *, switch: bool) -> ExitCode:
+def start_daemon(output: Output, *, switch: bool) -> None:
     settings = _require_local(load_settings(), "start")
     # Asked for in so many words: the setting forbids only what happens on the way.
     launcher = Launcher(Settings(home=settings.home, network=settings.network), output)
@@ -54,26 +54,23 @@ def start_daemon(output: Output, *, switch: bool) -> ExitCode:
     _report_running(output, launcher, "started" if started else "already running")
     if started:
         say_loosened(output, launcher.running())
-    return ExitCode.DONE
 
 
-def stop_daemon(output: Output) -> ExitCode:
+def stop_daemon(output: Output) -> None:
     launcher = Launcher(_require_local(load_settings(), "stop"), output)
     stopped = launcher.stop()
     output.answer(
         {"running": False, "stopped": stopped}, "✓ stopped" if stopped else "the daemon was not running"
     )
-    return ExitCode.DONE
 
 
-def restart_daemon(output: Output, *, switch: bool) -> ExitCode:
+def restart_daemon(output: Output, *, switch: bool) -> None:
     settings = _require_local(load_settings(), "restart")
     launcher = Launcher(Settings(home=settings.home, network=settings.network), output)
     launcher.arguments = _switch_arguments(switch)
     launcher.restart()
     _report_running(output, launcher, "restarted")
     say_loosened(output, launcher.running())
-    return ExitCode.DONE
 
 
 def _switch_arguments(switch: bool) -> tuple[str, ...]:
@@ -113,7 +110,7 @@ def daemon_status(output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def daemon_logs(lines: int, follow: bool, output: Output) -> ExitCode:
+def daemon_logs(lines: int, follow: bool, output: Output) -> None:
     """Prints the end of the log, and what is added to it."""
     path = _require_local(load_settings(), "logs").log_file
     try:
@@ -131,10 +128,9 @@ def daemon_logs(lines: int, follow: bool, output: Output) -> ExitCode:
         raise Forbidden(f"{path} can't be read by this account.") from None
     if follow:
         _follow_file(path, position)
-    return ExitCode.DONE
 
 
-def daemon_token(output: Output) -> ExitCode:
+def daemon_token(output: Output) -> None:
     """Prints the token that TCP asks for; it is made with the home, so a home without one is started."""
     settings = load_settings()
     try:
@@ -148,7 +144,6 @@ def daemon_token(output: Output) -> ExitCode:
     except OSError as e:
         raise CliError(f"{settings.token_file} can't be read: {e.strerror}.", code="no_token") from None
     output.answer({"token": text}, text, bare=True)
-    return ExitCode.DONE
 
 
 def _require_local(settings: Settings, what: str) -> Settings:

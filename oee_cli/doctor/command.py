@@ -42,7 +42,7 @@ def show_home_paths(
         PathName | None, typer.Argument(metavar="[PLACE]", help="Only this one.", show_default=False)
     ] = None,
     json: o.Json = False,
-) -> ExitCode:
+) -> None:
     """Where home, database, logs and everything else are.
 
     \b
@@ -51,4 +51,4 @@ def show_home_paths(
     """
     from oee_cli.doctor.doctor_paths import show_home_paths
 
-    return show_home_paths(None if name is None else name.value, Output(json))
+    show_home_paths(None if name is None else name.value, Output(json))

@@ -12,7 +12,6 @@ from pathlib import Path
 from oee_cli.api.client_launcher import Launcher
 from oee_cli.api.client_recent_orders import recent_file_name
 from oee_cli.cli_errors import UsageFault
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.settings.settings_load import Settings, config_file, load_settings, stored_settings
 from oee_daemon.contract.socket_paths import socket_path as usual_socket_path
@@ -43,11 +42,12 @@ def socket_path(settings: Settings) -> Path:
     return usual_socket_path(settings.home) if told == settings.socket else told
 
 
-def show_home_paths(name: str | None, output: Output) -> ExitCode:
+def show_home_paths(name: str | None, output: Output) -> None:
     settings = load_settings()
     found = home_paths(settings)
     if name is not None:
-        return _show_home_path(name, found, output)
+        _show_home_path(name, found, output)
+        return
     if output.json:
         output.emit({name: None if path is None else str(path) for name, path in found.items()})
     else:
@@ -58,7 +58,6 @@ def show_home_paths(name: str | None, output: Output) -> ExitCode:
             output.say(f"{name:<{width}}{shown}")
     if settings.url is not None:
         output.sentence("●", "OEE_URL is set: these are this machine's; the daemon's are where it runs.")
-    return ExitCode.DONE
 
 
 #: What puts a part outside of the home.
@@ -76,7 +75,7 @@ def _is_outside(name: str) -> bool:
     return bool(os.environ.get(f"OEE_{name.upper()}") or stored_settings().get(name))
 
 
-def _show_home_path(name: str, found: dict[str, Path | None], output: Output) -> ExitCode:
+def _show_home_path(name: str, found: dict[str, Path | None], output: Output) -> None:
     path = config_file() if name == "config" else found[name]
     if path is None:
         raise UsageFault(
@@ -85,4 +84,3 @@ def _show_home_path(name: str, found: dict[str, Path | None], output: Output) ->
             code="outside",
         )
     output.answer({name: str(path)}, str(path), bare=True)
-    return ExitCode.DONE

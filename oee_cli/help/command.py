@@ -10,13 +10,12 @@ from typing import Annotated
 import typer
 
 from oee_cli import options as o
-from oee_cli.exit_codes import ExitCode
 
 
 def print_completion(
     ctx: typer.Context,
     shell: Annotated[o.Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False)],
-) -> ExitCode:
+) -> None:
     """Print the completion script of a shell.
 
     \b
@@ -27,13 +26,12 @@ def print_completion(
     from oee_cli.shell.completion_tree import script
 
     typer.echo(script(shell.value, ctx.find_root().command), nl=False)
-    return ExitCode.DONE
 
 
 def print_help(
     ctx: typer.Context,
     topic: Annotated[list[str] | None, typer.Argument(metavar="COMMAND|TOPIC", show_default=False)] = None,
-) -> ExitCode:
+) -> None:
     """Explain a command or a topic.
 
     \b
@@ -43,4 +41,3 @@ def print_help(
     from oee_cli.help.help_pages import find_help_page
 
     typer.echo(find_help_page(ctx.find_root().command, topic or []))
-    return ExitCode.DONE

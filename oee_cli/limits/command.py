@@ -6,11 +6,10 @@ Only its signature and help: what it needs is imported when it runs.
 from __future__ import annotations
 
 from oee_cli import options as o
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
 
-def show_limits(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
+def show_limits(json: o.Json = False, no_color: o.NoColor = False) -> None:
     """How much of each limit is used, and when it frees.
 
     They are settings: OEE_MAX_ORDER, OEE_MAX_DAILY, OEE_MAX_SLIPPAGE, OEE_MAX_OPEN, OEE_TOKENS.
@@ -21,4 +20,4 @@ def show_limits(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
     """
     from oee_cli.limits.limit_bars import show_limits
 
-    return show_limits(Output(json, no_color=no_color))
+    show_limits(Output(json, no_color=no_color))

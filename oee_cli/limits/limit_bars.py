@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from oee_cli.api.client_http import session
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.layout_text import Cell, Column, lay_table, put_lines
 from oee_cli.text.time_text import minute_text
@@ -19,12 +18,12 @@ _CENT = Decimal("0.01")
 _NEARLY = Decimal("0.9")
 
 
-def show_limits(output: Output) -> ExitCode:
+def show_limits(output: Output) -> None:
     with session(output) as client:
         limits: dict[str, Any] = client.get("/api/limits")
     if output.json:
         output.emit(limits)
-        return ExitCode.DONE
+        return
     daily, opened = limits["maxDaily"], limits["maxOpen"]
     said = _of_limit(f"{opened['used']:,}", opened["limit"] and f"{opened['limit']:,}")
     rows = [
@@ -35,7 +34,6 @@ def show_limits(output: Output) -> ExitCode:
         _plain("tokens", clean(", ".join(limits["tokens"] or ())) or "any"),
     ]
     put_lines(output, lay_table((Column(), Column(), Column()), rows, output.width(sys.stdout), indent=0))
-    return ExitCode.DONE
 
 
 def _plain(name: str, text: str) -> list[Cell]:

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from oee_cli import options as o
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
 Columns = Annotated[
@@ -43,7 +42,7 @@ def list_orders(
     csv: o.Csv = False,
     no_pager: NoPager = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """Past orders, newest first.
 
     \b
@@ -53,7 +52,7 @@ def list_orders(
     """
     from oee_cli.lists.list_pages import ListOptions, OrderFilter, list_orders
 
-    return list_orders(
+    list_orders(
         OrderFilter(
             status=status or (),
             pair=pair,
@@ -76,7 +75,7 @@ def list_fills(
     csv: o.Csv = False,
     no_pager: NoPager = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """The chain's own ledger, for audits.
 
     \b
@@ -87,4 +86,4 @@ def list_fills(
     from oee_cli.lists.list_pages import ListOptions, list_fills
 
     options = ListOptions(limit=limit, columns=columns, as_csv=csv, pager=not no_pager)
-    return list_fills(order, options, Output(json, no_color=no_color))
+    list_fills(order, options, Output(json, no_color=no_color))

@@ -16,7 +16,6 @@ from typing import Any
 
 from oee_cli.api.client_http import Client, session
 from oee_cli.cli_errors import UsageFault
-from oee_cli.exit_codes import ExitCode
 from oee_cli.network_badge import badge
 from oee_cli.options import USUAL_ROWS, read_limit
 from oee_cli.output import Output, clean
@@ -55,14 +54,14 @@ class ListOptions:
     pager: bool = True
 
 
-def list_orders(order_filter: OrderFilter, options: ListOptions, output: Output) -> ExitCode:
+def list_orders(order_filter: OrderFilter, options: ListOptions, output: Output) -> None:
     """Past orders, newest first."""
     params = _read_filter(order_filter)
     nothing = "no order like that" if params else "no orders yet\n  place one: oee buy SOL USDC 1.5"
-    return _show_listing(ORDERS, lambda _: params, options, output, nothing)
+    _show_listing(ORDERS, lambda _: params, options, output, nothing)
 
 
-def list_fills(order: str | None, options: ListOptions, output: Output) -> ExitCode:
+def list_fills(order: str | None, options: ListOptions, output: Output) -> None:
     """What the chain says has landed, newest first."""
 
     def params(client: Client) -> dict[str, Any]:
@@ -72,7 +71,7 @@ def list_fills(order: str | None, options: ListOptions, output: Output) -> ExitC
 
         return {"orderId": find_order(client, order)["orderId"]}
 
-    return _show_listing(FILLS, params, options, output, "nothing has landed yet")
+    _show_listing(FILLS, params, options, output, "nothing has landed yet")
 
 
 def _show_listing(
@@ -81,11 +80,11 @@ def _show_listing(
     options: ListOptions,
     output: Output,
     nothing: str,
-) -> ExitCode:
+) -> None:
     """Prints a listing. Everything typed is checked before anything is started."""
     if options.columns is not None and options.columns.strip().lower() in ("help", "list"):
         output.say(column_help(fields))
-        return ExitCode.DONE
+        return
     columns = _read_columns(options, output, fields)
     limit = read_limit(options.limit)
     with session(output) as client:
@@ -96,7 +95,6 @@ def _show_listing(
             _write_array(chain.from_iterable(pages))
         else:
             _write_table(fields, columns, pages, options, output, nothing)
-    return ExitCode.DONE
 
 
 def _read_columns(options: ListOptions, output: Output, fields: Listing) -> tuple[str, ...] | None:

@@ -35,7 +35,7 @@ def watch_order(
     return watch_order(id, timeout, Output(json, quiet, no_color))
 
 
-def show_order(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:  # noqa: A002
+def show_order(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> None:  # noqa: A002
     """One order explained: its timeline, attempts, quotes and fill.
 
     \b
@@ -44,7 +44,7 @@ def show_order(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> E
     """
     from oee_cli.orders.watch_or_show import show_order
 
-    return show_order(id, Output(json, no_color=no_color))
+    show_order(id, Output(json, no_color=no_color))
 
 
 def cancel_order(

@@ -53,7 +53,7 @@ def _watch_all_orders(client: Client, output: Output, deadline: float | None) ->
     return ExitCode.DONE
 
 
-def show_order(identifier: str, output: Output) -> ExitCode:
+def show_order(identifier: str, output: Output) -> None:
     """One order explained."""
     with session(output) as client:
         order = find_order(client, identifier)
@@ -65,4 +65,3 @@ def show_order(identifier: str, output: Output) -> ExitCode:
         from oee_cli.orders.show_story import draw_order
 
         draw_order(output, order)
-    return ExitCode.DONE

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from oee_cli import options as o
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
 
@@ -34,7 +33,7 @@ def show_stats(
     json: o.Json = False,
     csv: o.Csv = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """Execution quality: routing's gain, slippage, latency.
 
     Orders by status and venue, how often each venue won and how many bps routing gained over always
@@ -54,4 +53,4 @@ def show_stats(
         pair=pair,
         side=None if side is None else side.value,
     )
-    return report_stats(query, csv, Output(json, no_color=no_color))
+    report_stats(query, csv, Output(json, no_color=no_color))

@@ -14,7 +14,6 @@ from typing import Any
 
 from oee_cli.api.client_http import session
 from oee_cli.cli_errors import UsageFault
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.time_text import read_period
 from oee_daemon.contract.shapes import StatsReport
@@ -49,7 +48,7 @@ class StatsQuery:
         return {name: value for name, value in found.items() if value is not None}
 
 
-def report_stats(query: StatsQuery, as_csv: bool, output: Output) -> ExitCode:
+def report_stats(query: StatsQuery, as_csv: bool, output: Output) -> None:
     """Execution quality over a period. Everything typed is checked before anything is started."""
     if as_csv and output.json:
         raise UsageFault(
@@ -68,7 +67,6 @@ def report_stats(query: StatsQuery, as_csv: bool, output: Output) -> ExitCode:
         from oee_cli.stats.stats_screen import draw_stats
 
         draw_stats(output, report)
-    return ExitCode.DONE
 
 
 def _explain_nothing(query: StatsQuery) -> str:

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from oee_cli import options as o
-from oee_cli.exit_codes import ExitCode
 from oee_cli.lazy_commands import PlainCommand
 from oee_cli.output import Output
 
@@ -36,7 +35,7 @@ def tokens_root(ctx: typer.Context, json: o.JsonArray = False, no_color: o.NoCol
     if ctx.invoked_subcommand is None:
         from oee_cli.tokens.token_list import list_tokens
 
-        raise typer.Exit(list_tokens(Output(json, no_color=no_color)))
+        list_tokens(Output(json, no_color=no_color))
 
 
 @tokens_app.command("search", cls=PlainCommand)
@@ -46,7 +45,7 @@ def search_tokens(
     ],
     json: o.JsonArray = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """Look a token up: pinned, added, and in the network's directory.
 
     \b
@@ -55,7 +54,7 @@ def search_tokens(
     """
     from oee_cli.tokens.token_list import search_tokens
 
-    return search_tokens(text, Output(json, no_color=no_color))
+    search_tokens(text, Output(json, no_color=no_color))
 
 
 @tokens_app.command("new", cls=PlainCommand)
@@ -65,7 +64,7 @@ def list_new_tokens(
     ] = 10,
     json: o.JsonArray = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """Tokens that will be traded next, the nearest first: of the simulated network and of localnet.
 
     \b
@@ -74,7 +73,7 @@ def list_new_tokens(
     """
     from oee_cli.tokens.token_list import list_new_tokens
 
-    return list_new_tokens(limit, Output(json, no_color=no_color))
+    list_new_tokens(limit, Output(json, no_color=no_color))
 
 
 @tokens_app.command("add", cls=PlainCommand)
@@ -89,7 +88,7 @@ def add_token(
     ] = None,
     json: o.Json = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """Add a token by its mint, or say anew what it is called and what you accept.
 
     Decimals, program and extensions are read from the chain.
@@ -100,7 +99,7 @@ def add_token(
     """
     from oee_cli.tokens.token_edit import add_token
 
-    return add_token(mint, symbol, accept, Output(json, no_color=no_color))
+    add_token(mint, symbol, accept, Output(json, no_color=no_color))
 
 
 @tokens_app.command("remove", cls=PlainCommand)
@@ -109,7 +108,7 @@ def remove_token(
         str, typer.Argument(metavar="TOKEN", help="Its symbol, or its mint.", show_default=False)
     ],
     json: o.Json = False,
-) -> ExitCode:
+) -> None:
     """Take back what you said of a token: its symbol, and what you accepted.
 
     \b
@@ -118,14 +117,14 @@ def remove_token(
     """
     from oee_cli.tokens.token_edit import remove_token
 
-    return remove_token(token, Output(json))
+    remove_token(token, Output(json))
 
 
 def show_balance(
     tokens: o.Tokens = None,
     json: o.Json = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """What the wallet holds, and what it is worth.
 
     A price that is not known is said to be so, and left out of the total. The simulated network
@@ -138,4 +137,4 @@ def show_balance(
     """
     from oee_cli.api.client_balance import show_balance
 
-    return show_balance(tokens or [], Output(json, no_color=no_color))
+    show_balance(tokens or [], Output(json, no_color=no_color))

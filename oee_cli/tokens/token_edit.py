@@ -7,13 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 from oee_cli.api.client_http import session
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.layout_text import Cell, put_lines
 from oee_cli.tokens.token_table import about_lines
 
 
-def add_token(mint: str, symbol: str | None, accept: str | None, output: Output) -> ExitCode:
+def add_token(mint: str, symbol: str | None, accept: str | None, output: Output) -> None:
     """Adding the same token again says anew what it is called and what is accepted; nothing else changes."""
     accepted = [name.strip() for name in (accept or "").split(",") if name.strip()]
     body = {"mint": mint, "symbol": symbol, "accept": accepted}
@@ -21,10 +20,9 @@ def add_token(mint: str, symbol: str | None, accept: str | None, output: Output)
         token: dict[str, Any] = client.read("POST", "/api/tokens", json=body)
     if output.json:
         output.emit(token)
-        return ExitCode.DONE
+        return
     put_lines(output, [[Cell(clean(token["symbol"]), "bold")], *about_lines(token, output.width(sys.stdout))])
     _say_what_follows(token, output)
-    return ExitCode.DONE
 
 
 def _say_what_follows(token: dict[str, Any], output: Output) -> None:
@@ -45,10 +43,9 @@ def _say_what_follows(token: dict[str, Any], output: Output) -> None:
         )
 
 
-def remove_token(token: str, output: Output) -> ExitCode:
+def remove_token(token: str, output: Output) -> None:
     """Its past orders are shown in its amounts all the same."""
     with session(output) as client:
         path = f"/api/tokens/{quote(token.encode(errors='replace'), safe='')}"
         removed: dict[str, Any] = client.read("DELETE", path)
     output.answer(removed, f"removed {clean(removed['mint'])}: it is named by its mint from now on")
-    return ExitCode.DONE

@@ -7,7 +7,6 @@ from typing import Any
 
 from oee_cli.api.client_http import session
 from oee_cli.cli_errors import UsageFault
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.future_text import until_text
 from oee_cli.text.layout_text import Cell, Column, Line, fold_sentence, lay_table, put_lines
@@ -27,36 +26,34 @@ _NEW = (Column("mint"), Column("calls itself", rank=1), Column("traded", rank=2)
 _FOUND = (Column("token"), Column("mint"), Column("", rank=1), Column("name", rank=2), Column("", rank=3))
 
 
-def list_tokens(output: Output) -> ExitCode:
+def list_tokens(output: Output) -> None:
     """Pinned, added, and named by orders; below them what somebody could do to those who hold them."""
     with session(output) as client:
         tokens: list[dict[str, Any]] = client.get("/api/tokens")["tokens"]
     if output.json:
         output.emit(tokens)
-        return ExitCode.DONE
+        return
     width = output.width(sys.stdout)
     lines = lay_table(_LISTED, [_listed_row(token) for token in tokens], width, titles=True, indent=0)
     for token in tokens:
         lines += risk_lines(token, width)
     put_lines(output, lines)
-    return ExitCode.DONE
 
 
-def list_new_tokens(limit: int, output: Output) -> ExitCode:
+def list_new_tokens(limit: int, output: Output) -> None:
     """What a new token calls itself says nothing of what it is: it is bought by its mint."""
     with session(output) as client:
         tokens: list[dict[str, Any]] = client.get("/api/tokens/new", {"limit": limit})["tokens"]
     if output.json:
         output.emit(tokens)
-        return ExitCode.DONE
+        return
     rows: list[Line] = [
         [Cell(clean(t["mint"])), Cell(clean(t["symbol"])), Cell(until_text(t["inS"]), "dim")] for t in tokens
     ]
     put_lines(output, lay_table(_NEW, rows, output.width(sys.stdout), titles=True, indent=0))
-    return ExitCode.DONE
 
 
-def search_tokens(text: str, output: Output) -> ExitCode:
+def search_tokens(text: str, output: Output) -> None:
     """What is not added can't be traded by its symbol, and says so."""
     if not text.strip():
         raise UsageFault("TEXT is empty: what to look for?", hint="oee tokens search BONK. All: oee tokens")
@@ -67,17 +64,16 @@ def search_tokens(text: str, output: Output) -> ExitCode:
         output.warn("The network's directory does not answer: only pinned and added tokens are searched.")
     if output.json:
         output.emit(tokens)
-        return ExitCode.DONE
+        return
     if not tokens:
         output.note(f"no token found for {clean(text)[:60]!r}")
-        return ExitCode.DONE
+        return
     width = output.width(sys.stdout)
     lines = lay_table(_FOUND, [_found_row(token) for token in tokens], width, titles=True, indent=0)
     if any(token["origin"] is None for token in tokens):
         how = "What is not added is traded by its mint alone. Compare the mint with its maker's own page."
         lines += fold_sentence(how, width, "dim", indent="")
     put_lines(output, lines)
-    return ExitCode.DONE
 
 
 def _listed_row(token: dict[str, Any]) -> Line:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from oee_cli import options as o
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
 
@@ -18,7 +17,7 @@ def show_top(
     once: Annotated[bool, typer.Option("--once", help="One look as plain text, without a terminal.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One look as a JSON object.")] = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """The engine live: orders in flight, queue, workers, venues, fills.
 
     Fills the terminal, and leaves it as it was. q quits, p pauses, s changes the order of the list.
@@ -31,4 +30,4 @@ def show_top(
     """
     from oee_cli.top.top_loop import show_top
 
-    return show_top(interval, once, Output(json, no_color=no_color))
+    show_top(interval, once, Output(json, no_color=no_color))

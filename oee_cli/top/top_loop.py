@@ -15,7 +15,6 @@ from typing import Any
 from oee_cli.api.client_http import Client, session
 from oee_cli.api.client_response_problems import check_response
 from oee_cli.cli_errors import CliError, ConnectionLost, NoSuchOrder, Unreachable, UsageFault
-from oee_cli.exit_codes import ExitCode
 from oee_cli.full_screen import FullScreen, is_full_terminal
 from oee_cli.output import Output
 from oee_cli.text.time_text import read_duration
@@ -31,7 +30,7 @@ _TRY_AGAIN = 1.0
 _FRAME = 1.0
 
 
-def show_top(interval: str, once: bool, output: Output) -> ExitCode:
+def show_top(interval: str, once: bool, output: Output) -> None:
     """Shows the engine until q; once, where that is asked for."""
     seconds = read_duration(interval, "--interval")
     if not _OFTEN <= seconds <= _SELDOM:
@@ -53,7 +52,6 @@ def show_top(interval: str, once: bool, output: Output) -> ExitCode:
                 output.say(line)
         else:
             _watch(client, output, first, seconds)
-    return ExitCode.DONE
 
 
 def _fetch_first(client: Client) -> dict[str, Any]:

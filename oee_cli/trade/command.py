@@ -92,7 +92,8 @@ def quote_prices(
     if watch:
         from oee_cli.trade.trade_quote_watch import watch_price
 
-        return watch_price(base, quote, amount or spend or receive, Output(json, no_color=no_color))
+        watch_price(base, quote, amount or spend or receive, Output(json, no_color=no_color))
+        return ExitCode.DONE
     from oee_cli.trade.trade_quote import quote_trade
 
     return quote_trade(base, quote, amount, spend, receive, side.value, Output(json, no_color=no_color))
@@ -105,7 +106,7 @@ def chart_price(
         bool, typer.Option("--json", help="Every price as a line of JSON on stdout, as oee quote --watch.")
     ] = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """A pair's price live, with the levels of orders that wait and with fills.
 
     Fills the terminal, and leaves it as it was. q quits. It begins with the command; levels more than 5 %
@@ -117,4 +118,4 @@ def chart_price(
     """
     from oee_cli.trade.trade_chart_loop import show_chart
 
-    return show_chart(base, quote, Output(json, no_color=no_color))
+    show_chart(base, quote, Output(json, no_color=no_color))

@@ -16,7 +16,6 @@ from typing import Any
 from oee_cli.api.client_http import Client, session
 from oee_cli.api.client_response_problems import check_response
 from oee_cli.cli_errors import CliError, ConnectionLost, UsageFault
-from oee_cli.exit_codes import ExitCode
 from oee_cli.full_screen import FullScreen, is_full_terminal
 from oee_cli.output import Output
 from oee_cli.trade.trade_chart import Picture, chart_frame
@@ -32,10 +31,11 @@ _ORDERS, _ANSWER_LIMIT = 1.0, 5.0
 _FRAME = 1.0
 
 
-def show_chart(base: str, token: str, output: Output) -> ExitCode:
+def show_chart(base: str, token: str, output: Output) -> None:
     """Draws the pair until q; with `--json` the same objects as `oee quote --watch --json`."""
     if output.json:
-        return watch_price(base, token, None, output)
+        watch_price(base, token, None, output)
+        return
     if not is_full_terminal():
         raise UsageFault(
             "oee chart fills a terminal, and there is none.",
@@ -49,7 +49,6 @@ def show_chart(base: str, token: str, output: Output) -> ExitCode:
         # Before the screen is taken: what is refused, is told as anywhere.
         first = next(seen for seen in prices if seen is not None)
         _follow(client, prices, first, output)
-    return ExitCode.DONE
 
 
 class _Follower(threading.Thread):

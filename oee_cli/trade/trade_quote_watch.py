@@ -8,14 +8,13 @@ from typing import Any
 
 from oee_cli.api.client_http import session
 from oee_cli.cli_errors import UsageFault
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean, paint
 from oee_cli.text.amount_text import short_amount
 from oee_cli.text.layout_text import Cell, Line
 from oee_cli.text.time_text import span_text
 
 
-def watch_price(base: str, token: str, given: str | None, output: Output) -> ExitCode:
+def watch_price(base: str, token: str, given: str | None, output: Output) -> None:
     """A line for each price that is another than the last; with `--json` an object for each look. `given`:
     what says how much, which does not go with it."""
     if given is not None:
@@ -38,7 +37,6 @@ def watch_price(base: str, token: str, given: str | None, output: Output) -> Exi
                 last = now
                 colors = output.color(sys.stdout)
                 output.say("".join(paint(*cell, colors=colors) for cell in price_cells(seen)))
-    return ExitCode.DONE
 
 
 def price_cells(seen: Mapping[str, Any]) -> Line:

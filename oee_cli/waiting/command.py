@@ -214,7 +214,7 @@ def list_waiting(
     json: o.JsonArray = False,
     csv: o.Csv = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """Orders that wait, those nearest to their price first.
 
     \b
@@ -224,7 +224,7 @@ def list_waiting(
     from oee_cli.waiting.waiting_list import list_waiting
 
     asked = {"pair": pair, "type": type, "side": side and side.value}
-    return list_waiting(asked, o.read_limit(limit), Output(json, no_color=no_color), as_csv=csv)
+    list_waiting(asked, o.read_limit(limit), Output(json, no_color=no_color), as_csv=csv)
 
 
 def edit_order(

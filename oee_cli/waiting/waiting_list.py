@@ -9,7 +9,6 @@ from typing import Any
 
 from oee_cli.api.client_http import Client, session
 from oee_cli.cli_errors import UsageFault
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.waiting.waiting_table import draw_waiting
 from oee_daemon.contract.protocol import MAX_PAGE
@@ -23,7 +22,7 @@ _CSV = (
 )  # fmt: skip
 
 
-def list_waiting(asked: Mapping[str, Any], limit: int | None, output: Output, *, as_csv: bool) -> ExitCode:
+def list_waiting(asked: Mapping[str, Any], limit: int | None, output: Output, *, as_csv: bool) -> None:
     """The `limit` orders nearest to their price, all of them where it is null; `asked`: what to ask for, null
     where nothing was said."""
     if as_csv and output.json:
@@ -47,7 +46,6 @@ def list_waiting(asked: Mapping[str, Any], limit: int | None, output: Output, *,
     else:
         place = "\n  place one: oee limit buy SOL USDC 1.5 --at -2%" if not params else ""
         output.note(f"no order waits{place}")
-    return ExitCode.DONE
 
 
 def _nearest(client: Client, params: Mapping[str, Any], limit: int | None) -> list[dict[str, Any]]:

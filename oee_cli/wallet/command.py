@@ -48,7 +48,7 @@ def new_wallet(
     no_passphrase: NoPassphrase = False,
     json: o.Json = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """Make a new key, sealed by a passphrase.
 
     There is one copy of it, and nobody can make another: back the file up before it holds anything.
@@ -59,7 +59,7 @@ def new_wallet(
     """
     from oee_cli.wallet.wallet_make import make_wallet
 
-    return make_wallet(name, None, passphrase_file, no_passphrase, Output(json, no_color=no_color))
+    make_wallet(name, None, passphrase_file, no_passphrase, Output(json, no_color=no_color))
 
 
 @wallet_app.command("import", cls=PlainCommand)
@@ -72,7 +72,7 @@ def import_wallet(
     no_passphrase: NoPassphrase = False,
     json: o.Json = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """Take over a key from stdin, never from an argument.
 
     Base58 as wallets export it, a JSON list as solana-keygen writes it, or a seed as 64 hex digits.
@@ -83,11 +83,11 @@ def import_wallet(
     """
     from oee_cli.wallet.wallet_make import make_wallet
 
-    return make_wallet(name, source, passphrase_file, no_passphrase, Output(json, no_color=no_color))
+    make_wallet(name, source, passphrase_file, no_passphrase, Output(json, no_color=no_color))
 
 
 @wallet_app.command("list", cls=PlainCommand)
-def list_wallets(json: o.JsonArray = False, no_color: o.NoColor = False) -> ExitCode:
+def list_wallets(json: o.JsonArray = False, no_color: o.NoColor = False) -> None:
     """Every wallet of this home.
 
     \b
@@ -96,11 +96,11 @@ def list_wallets(json: o.JsonArray = False, no_color: o.NoColor = False) -> Exit
     """
     from oee_cli.wallet.wallet_show import list_wallets
 
-    return list_wallets(Output(json, no_color=no_color))
+    list_wallets(Output(json, no_color=no_color))
 
 
 @wallet_app.command("show", cls=PlainCommand)
-def show_wallet(name: Name = None, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
+def show_wallet(name: Name = None, json: o.Json = False, no_color: o.NoColor = False) -> None:
     """Its address, file and kind, and whether it is locked; never the key.
 
     \b
@@ -109,11 +109,11 @@ def show_wallet(name: Name = None, json: o.Json = False, no_color: o.NoColor = F
     """
     from oee_cli.wallet.wallet_show import show_wallet
 
-    return show_wallet(name, Output(json, no_color=no_color))
+    show_wallet(name, Output(json, no_color=no_color))
 
 
 @wallet_app.command("default", cls=PlainCommand)
-def choose_wallet(name: Named, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
+def choose_wallet(name: Named, json: o.Json = False, no_color: o.NoColor = False) -> None:
     """Let the engine sign with this one, from its next start on.
 
     An engine belongs to one wallet: a database that another one has worked on refuses it.
@@ -124,11 +124,11 @@ def choose_wallet(name: Named, json: o.Json = False, no_color: o.NoColor = False
     """
     from oee_cli.wallet.wallet_choose import choose_wallet
 
-    return choose_wallet(name, Output(json, no_color=no_color))
+    choose_wallet(name, Output(json, no_color=no_color))
 
 
 @wallet_app.command("lock", cls=PlainCommand)
-def lock_wallet(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
+def lock_wallet(json: o.Json = False, no_color: o.NoColor = False) -> None:
     """Make the worker forget the key.
 
     \b
@@ -137,7 +137,7 @@ def lock_wallet(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
     """
     from oee_cli.wallet.wallet_unlock import lock_wallet
 
-    return lock_wallet(Output(json, no_color=no_color))
+    lock_wallet(Output(json, no_color=no_color))
 
 
 @wallet_app.command("unlock", cls=PlainCommand)
@@ -148,7 +148,7 @@ def unlock_wallet(
     passphrase_file: PassphraseFile = None,
     json: o.Json = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """Open the sealed wallet that the engine signs with, until it is locked or the daemon ends.
 
     \b
@@ -157,7 +157,7 @@ def unlock_wallet(
     """
     from oee_cli.wallet.wallet_unlock import unlock_wallet
 
-    return unlock_wallet(for_, passphrase_file, Output(json, no_color=no_color))
+    unlock_wallet(for_, passphrase_file, Output(json, no_color=no_color))
 
 
 @wallet_app.command("remove", cls=PlainCommand)
@@ -187,7 +187,7 @@ def show_wallet_balance(
     tokens: o.Tokens = None,
     json: o.Json = False,
     no_color: o.NoColor = False,
-) -> ExitCode:
+) -> None:
     """What the wallet in use holds, and what it is worth: as `oee balance`.
 
     \b
@@ -196,4 +196,4 @@ def show_wallet_balance(
     """
     from oee_cli.api.client_balance import show_balance
 
-    return show_balance(tokens or [], Output(json, no_color=no_color))
+    show_balance(tokens or [], Output(json, no_color=no_color))

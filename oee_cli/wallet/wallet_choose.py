@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from oee_cli.cli_errors import Refused
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.settings.settings_file_edit import edit_config
 from oee_cli.settings.settings_load import config_file
@@ -14,7 +13,7 @@ from oee_cli.wallet.wallet_show import wallet_line
 from oee_daemon.contract.setting_table import BY_NAME
 
 
-def choose_wallet(name: str, output: Output) -> ExitCode:
+def choose_wallet(name: str, output: Output) -> None:
     """Raises `Refused` where the daemon here belongs to another wallet: it would not start again."""
     settings = local_settings("default")
     found = ask_engine("show", name=check_name(name))
@@ -38,4 +37,3 @@ def choose_wallet(name: str, output: Output) -> ExitCode:
         output.sentence("●", "OEE_WALLET is set in the environment and wins.", "unset OEE_WALLET")
     if held is not None and held["file"] != found["file"]:
         output.sentence("●", "The daemon that runs goes on with the file of its start.", "oee daemon restart")
-    return ExitCode.DONE

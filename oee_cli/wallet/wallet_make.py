@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from oee_cli.cli_errors import UsageFault
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.wallet.wallet_asked_secrets import new_passphrase, read_key
 from oee_cli.wallet.wallet_engine import ask_engine, check_name, local_settings, must_have_key
@@ -14,7 +13,7 @@ from oee_cli.wallet.wallet_show import wallet_line
 
 def make_wallet(
     name: str | None, source: str | None, passphrase_file: str | None, plain: bool, output: Output
-) -> ExitCode:
+) -> None:
     """`source`: where the key comes from, `-`; none for a new one."""
     if source is not None and source != "-":
         raise _key_as_argument(source)
@@ -33,7 +32,6 @@ def make_wallet(
         output.sentence("●", "There is one copy of this key.", f"Back it up: cp {made['file']} …")
     if not made["default"]:
         output.sentence("●", "The engine signs with another one.", f"oee wallet default {made['name']}")
-    return ExitCode.DONE
 
 
 def _key_as_argument(source: str) -> UsageFault:

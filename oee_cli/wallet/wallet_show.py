@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.settings.settings_load import Settings, short_path
 from oee_cli.text.future_text import instant_text
@@ -18,7 +17,7 @@ from oee_daemon.contract.real_money import KEYLESS
 _NONE = "no wallet yet: oee wallet new"
 
 
-def show_wallet(name: str | None, output: Output) -> ExitCode:
+def show_wallet(name: str | None, output: Output) -> None:
     settings = local_settings("show")
     must_have_key(settings, name)
     found = ask_engine("show", name=check_name(name))
@@ -30,10 +29,9 @@ def show_wallet(name: str | None, output: Output) -> ExitCode:
     else:
         cells = [[Cell(head, "dim"), Cell(clean(text))] for head, text in rows]
         put_lines(output, lay_table((Column(), Column()), cells, output.width(sys.stdout), indent=0))
-    return ExitCode.DONE
 
 
-def list_wallets(output: Output) -> ExitCode:
+def list_wallets(output: Output) -> None:
     settings = local_settings("list")
     found = ask_engine("list")
     _add_lock(settings, found)
@@ -57,7 +55,6 @@ def list_wallets(output: Output) -> ExitCode:
     for row in found:
         if row["problem"]:
             output.sentence("✗", row["problem"])
-    return ExitCode.DONE
 
 
 def wallet_line(row: dict[str, Any]) -> str:

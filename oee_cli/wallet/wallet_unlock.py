@@ -8,7 +8,6 @@ from oee_cli.api.client_http import Client
 from oee_cli.api.client_lost_answers import may_be_done
 from oee_cli.api.client_response_problems import check_response
 from oee_cli.cli_errors import ConnectionLost
-from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.text.future_text import instant_text
 from oee_cli.text.time_text import parse_moment, read_whole_seconds
@@ -19,7 +18,7 @@ from oee_cli.wallet.wallet_engine import local_settings, must_have_key
 _OPEN_S = 45.0
 
 
-def unlock_wallet(for_: str | None, passphrase_file: str | None, output: Output) -> ExitCode:
+def unlock_wallet(for_: str | None, passphrase_file: str | None, output: Output) -> None:
     settings = local_settings("unlock")
     must_have_key(settings, None)
     for_s = None if for_ is None else read_whole_seconds(for_, "--for", most_days=366)
@@ -36,23 +35,21 @@ def unlock_wallet(for_: str | None, passphrase_file: str | None, output: Output)
         client.close()
     until = f" until {instant_text(parse_moment(found['unlockedUntil']))}" if found["unlockedUntil"] else ""
     output.answer(found, f"✓ unlocked{until}   {found['address']}")
-    return ExitCode.DONE
 
 
-def lock_wallet(output: Output) -> ExitCode:
+def lock_wallet(output: Output) -> None:
     """Starts no daemon: where none runs, no key is in any memory."""
     settings = local_settings("lock")
     must_have_key(settings, None)
     client = Client(settings, output)
     if not client.launcher.answers():
         output.answer({"locked": True, "reason": "no daemon runs"}, "✓ locked: no daemon runs")
-        return ExitCode.DONE
+        return
     try:
         found: dict[str, Any] = check_response(_ask(client, "POST", "/api/wallet/lock")).body
     finally:
         client.close()
     output.answer(found, f"✓ locked   {found['address']}")
-    return ExitCode.DONE
 
 
 def _ask(client: Client, method: str, path: str, **how: Any) -> Any:
