@@ -78,6 +78,7 @@ Tokens = Annotated[
 ]
 Pair = Annotated[str | None, typer.Option("--pair", metavar="SOL/USDC", help="Only this pair.")]
 Side = Annotated[SideWord | None, typer.Option("--side", help="Only this side.")]
+Type = Annotated[str | None, typer.Option("--type", metavar="limit|stop|…", help="Only orders of this type.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Every event as a line of JSON on stdout.")]
 JsonArray = Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")]

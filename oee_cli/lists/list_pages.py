@@ -10,12 +10,12 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from oee_cli.api.client_http import Client, session
 from oee_cli.cli_errors import UsageFault
+from oee_cli.lists.command import ListOptions, OrderFilter
 from oee_cli.network_badge import badge
 from oee_cli.options import USUAL_ROWS, read_limit
 from oee_cli.output import Output, clean
@@ -31,37 +31,14 @@ Row = dict[str, Any]
 MOST_EMPTY = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderFilter:
-    """Which orders to list, as typed; all of them where nothing is given."""
-
-    status: Sequence[str] = ()
-    pair: str | None = None
-    token: str | None = None
-    side: str | None = None
-    type: str | None = None
-    since: str | None = None
-    until: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListOptions:
-    """How rows are listed, as typed."""
-
-    limit: str | None = None
-    columns: str | None = None
-    as_csv: bool = False
-    pager: bool = True
-
-
-def list_orders(order_filter: OrderFilter, options: ListOptions, output: Output) -> None:
+def list_orders(chosen: OrderFilter, options: ListOptions) -> None:
     """Past orders, newest first."""
-    params = _read_filter(order_filter)
+    params = _read_filter(chosen)
     nothing = "no order like that" if params else "no orders yet\n  place one: oee buy SOL USDC 1.5"
-    _show_listing(ORDERS, lambda _: params, options, output, nothing)
+    _show_listing(ORDERS, lambda _: params, options, nothing)
 
 
-def list_fills(order: str | None, options: ListOptions, output: Output) -> None:
+def list_fills(order: str | None, options: ListOptions) -> None:
     """What the chain says has landed, newest first."""
 
     def params(client: Client) -> dict[str, Any]:
@@ -71,25 +48,22 @@ def list_fills(order: str | None, options: ListOptions, output: Output) -> None:
 
         return {"orderId": find_order(client, order)["orderId"]}
 
-    _show_listing(FILLS, params, options, output, "nothing has landed yet")
+    _show_listing(FILLS, params, options, "nothing has landed yet")
 
 
 def _show_listing(
-    fields: Listing,
-    params: Callable[[Client], dict[str, Any]],
-    options: ListOptions,
-    output: Output,
-    nothing: str,
+    fields: Listing, params: Callable[[Client], dict[str, Any]], options: ListOptions, nothing: str
 ) -> None:
     """Prints a listing. Everything typed is checked before anything is started."""
+    output = Output(options.json, no_color=options.no_color)
     if options.columns is not None and options.columns.strip().lower() in ("help", "list"):
         output.say(column_help(fields))
         return
-    columns = _read_columns(options, output, fields)
+    columns = _read_columns(options, fields)
     limit = read_limit(options.limit)
     with session(output) as client:
         pages = _Pages(client, fields, params(client), limit)
-        if options.as_csv:
+        if options.csv:
             _write_csv(fields, columns or fields.csv, chain.from_iterable(pages))
         elif output.json:
             _write_array(chain.from_iterable(pages))
@@ -97,14 +71,14 @@ def _show_listing(
             _write_table(fields, columns, pages, options, output, nothing)
 
 
-def _read_columns(options: ListOptions, output: Output, fields: Listing) -> tuple[str, ...] | None:
-    if options.as_csv and output.json:
+def _read_columns(options: ListOptions, fields: Listing) -> tuple[str, ...] | None:
+    if options.csv and options.json:
         raise UsageFault(
             "Both --csv and --json were given: it takes one of them.", hint="Leave one of them out."
         )
     if options.columns is None:
         return None
-    if output.json:
+    if options.json:
         raise UsageFault(
             "--columns goes with a table or with --csv: --json has every field.",
             hint=f"Choose there with jq: {fields.command} --json | jq '.[] | {{orderId}}'",
@@ -112,9 +86,9 @@ def _read_columns(options: ListOptions, output: Output, fields: Listing) -> tupl
     return named_columns(options.columns, fields)
 
 
-def _read_filter(order_filter: OrderFilter) -> dict[str, Any]:
+def _read_filter(chosen: OrderFilter) -> dict[str, Any]:
     """The listing's query. Raises `UsageFault` for what can be seen from here."""
-    statuses = [word.strip().lower() for typed in order_filter.status for word in typed.split(",")]
+    statuses = [word.strip().lower() for typed in chosen.status or () for word in typed.split(",")]
     for word in statuses:
         if word not in tuple(Status):
             near = nearest(word, Status)
@@ -123,16 +97,9 @@ def _read_filter(order_filter: OrderFilter) -> dict[str, Any]:
                 hint=f"It takes {', '.join(map(repr, map(str, Status)))}; several of them with commas.",
             )
     hint = "A listing goes from --since up to, and without, --until."
-    since, until = read_period(order_filter.since, order_filter.until, hint)
-    params = {
-        "status": ",".join(dict.fromkeys(statuses)) or None,
-        "pair": order_filter.pair,
-        "token": order_filter.token,
-        "side": order_filter.side,
-        "type": order_filter.type,
-        "since": since,
-        "until": until,
-    }
+    since, until = read_period(chosen.since, chosen.until, hint)
+    status = ",".join(dict.fromkeys(statuses)) or None
+    params = chosen._asdict() | {"status": status, "since": since, "until": until}
     return {name: value for name, value in params.items() if value is not None}
 
 
@@ -203,6 +170,6 @@ def _write_table(
         output.note(nothing)
         return
     lines = draw(output, chain([first], found), columns)
-    list_pager.page_list(output, lines, pager=options.pager)
+    list_pager.page_list(output, lines, pager=not options.no_pager)
     if pages.more and options.limit is None and sys.stdout.isatty():
         output.note(f"  the newest {USUAL_ROWS}; more: --limit 100, --limit all")

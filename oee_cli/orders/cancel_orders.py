@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from oee_cli.api.client_http import Client, session
 from oee_cli.api.client_order_lookup import find_order, group_of, what_became_of, without_story
 from oee_cli.cli_errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
+from oee_cli.orders.command import CancelFilter
 from oee_cli.output import Output, clean_lines
 from oee_cli.text.left_wallet_text import left_wallet
 from oee_cli.text.order_text import short_id
@@ -21,17 +22,6 @@ from oee_daemon.contract.status import MAY_CANCEL
 _FEW = 10
 #: Ids of orders that may be on the chain that a sentence names.
 _NAMED = 5
-
-
-class CancelFilter(NamedTuple):
-    """What `--all` is narrowed to."""
-
-    pair: str | None = None
-    side: str | None = None
-    type: str | None = None
-
-    def params(self) -> dict[str, Any]:
-        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 def cancel_orders(identifiers: Sequence[str], chosen: CancelFilter, output: Output) -> ExitCode:

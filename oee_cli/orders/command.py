@@ -5,7 +5,7 @@ Only signatures and help: what a command needs is imported when it runs.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -47,6 +47,17 @@ def show_order(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> N
     show_order(id, Output(json, no_color=no_color))
 
 
+class CancelFilter(NamedTuple):
+    """What `--all` is narrowed to."""
+
+    pair: o.Pair = None
+    side: o.Side = None
+    type: o.Type = None
+
+    def params(self) -> dict[str, Any]:
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
 def cancel_order(
     id: Annotated[  # noqa: A002  # the argument's name in help
         list[str] | None,
@@ -57,11 +68,8 @@ def cancel_order(
         typer.Option("--group", metavar="ID", help="Every order of its group, or of that one."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every order that has not ended.")] = False,
-    pair: o.Pair = None,
-    side: o.Side = None,
-    type: Annotated[  # noqa: A002  # the option's name
-        str | None, typer.Option("--type", metavar="limit|stop|…", help="Only orders of this type.")
-    ] = None,
+    *,
+    chosen: CancelFilter,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --all: does not ask.")] = False,
     json: o.Json = False,
     no_color: o.NoColor = False,
@@ -74,10 +82,9 @@ def cancel_order(
       oee cancel --group 0c2f0b8e
       oee cancel --all --pair SOL/USDC --yes
     """
-    from oee_cli.orders.cancel_orders import CancelFilter, cancel_all, cancel_group, cancel_orders
+    from oee_cli.orders.cancel_orders import cancel_all, cancel_group, cancel_orders
 
     output = Output(json, no_color=no_color)
-    chosen = CancelFilter(pair, None if side is None else side.value, type)
     if group is not None:
         return cancel_group(id or [], group, chosen, output, every=every)
     return cancel_all(id or [], chosen, output, yes=yes) if every else cancel_orders(id or [], chosen, output)

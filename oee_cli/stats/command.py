@@ -6,7 +6,7 @@ Only its signature and help: what it needs is imported when it runs.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -20,19 +20,22 @@ class ByWord(StrEnum):
     DAY = "day"
 
 
-def show_stats(
+class StatsQuery(NamedTuple):
+    """Which orders to measure, as typed. `by`: what groups them."""
+
     since: Annotated[
         str, typer.Option("--since", metavar="2h|today|ISO|all", help="Only orders placed since then.")
-    ] = "24h",
+    ] = "24h"
     until: Annotated[
         str | None, typer.Option("--until", metavar="2h|today|ISO", help="Only orders placed before then.")
-    ] = None,
-    by: Annotated[ByWord | None, typer.Option("--by", help="A line each; days are days in UTC.")] = None,
-    pair: o.Pair = None,
-    side: o.Side = None,
-    json: o.Json = False,
-    csv: o.Csv = False,
-    no_color: o.NoColor = False,
+    ] = None
+    by: Annotated[ByWord | None, typer.Option("--by", help="A line each; days are days in UTC.")] = None
+    pair: o.Pair = None
+    side: o.Side = None
+
+
+def show_stats(
+    *, query: StatsQuery, json: o.Json = False, csv: o.Csv = False, no_color: o.NoColor = False
 ) -> None:
     """Execution quality: routing's gain, slippage, latency.
 
@@ -44,13 +47,6 @@ def show_stats(
       oee stats --since 7d --by day
       oee stats --since today --pair SOL/USDC --json | jq .total.slippageBps
     """
-    from oee_cli.stats.stats_report import StatsQuery, report_stats
+    from oee_cli.stats.stats_report import report_stats
 
-    query = StatsQuery(
-        since=since,
-        until=until,
-        by=None if by is None else by.value,
-        pair=pair,
-        side=None if side is None else side.value,
-    )
     report_stats(query, csv, Output(json, no_color=no_color))

@@ -9,43 +9,17 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from oee_cli.api.client_http import session
 from oee_cli.cli_errors import UsageFault
 from oee_cli.output import Output, clean
+from oee_cli.stats.command import StatsQuery
 from oee_cli.text.time_text import read_period
 from oee_daemon.contract.shapes import StatsReport
 
 #: What a list's elements go by in a column's name.
 _NAMES = ("venue", "token")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatsQuery:
-    """Which orders to measure, as typed. `by`: what groups them."""
-
-    since: str = "24h"
-    until: str | None = None
-    by: str | None = None
-    pair: str | None = None
-    side: str | None = None
-
-    @property
-    def everything(self) -> bool:
-        return self.since.strip().lower() == "all"
-
-    def params(self) -> dict[str, str]:
-        """The query. Raises `UsageFault` for what can be seen from here."""
-        since, until = read_period(
-            None if self.everything else self.since,
-            self.until,
-            hint="The period goes from --since up to, and without, --until.",
-            moments="Everything there is: all.",
-        )
-        found = {"since": since, "until": until, "by": self.by, "pair": self.pair, "side": self.side}
-        return {name: value for name, value in found.items() if value is not None}
 
 
 def report_stats(query: StatsQuery, as_csv: bool, output: Output) -> None:
@@ -54,7 +28,7 @@ def report_stats(query: StatsQuery, as_csv: bool, output: Output) -> None:
         raise UsageFault(
             "Both --csv and --json were given: it takes one of them.", hint="Leave one of them out."
         )
-    params = query.params()
+    params = _read_query(query)
     with session(output) as client:
         report: StatsReport = client.get("/api/stats", params)
     if output.json:
@@ -69,10 +43,26 @@ def report_stats(query: StatsQuery, as_csv: bool, output: Output) -> None:
         draw_stats(output, report)
 
 
+def _read_query(query: StatsQuery) -> dict[str, str]:
+    """As the daemon is asked. Raises `UsageFault` for what can be seen from here."""
+    since, until = read_period(
+        None if _means_everything(query) else query.since,
+        query.until,
+        hint="The period goes from --since up to, and without, --until.",
+        moments="Everything there is: all.",
+    )
+    found = query._asdict() | {"since": since, "until": until}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _means_everything(query: StatsQuery) -> bool:
+    return query.since.strip().lower() == "all"
+
+
 def _explain_nothing(query: StatsQuery) -> str:
     if query.pair or query.side:
         return "no order like that in this period\n  everything there is: oee stats --since all"
-    if query.everything and query.until is None:
+    if _means_everything(query) and query.until is None:
         return "no orders yet\n  place one: oee buy SOL USDC 1.5"
     return "no orders in this period\n  everything there is: oee stats --since all"
 
