@@ -7,8 +7,7 @@ Long values have a metavar that shows how they are written; help texts are one s
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 
@@ -18,16 +17,7 @@ from oee_cli.cli_errors import UsageFault
 USUAL_ROWS = 20
 
 
-class SideWord(StrEnum):
-    BUY = "buy"
-    SELL = "sell"
-
-
-class Shell(StrEnum):
-    BASH = "bash"
-    ZSH = "zsh"
-    FISH = "fish"
-
+SideWord = Literal["buy", "sell"]
 
 Base = Annotated[str, typer.Argument(metavar="BASE", help="The token that is traded.", show_default=False)]
 Quote = Annotated[

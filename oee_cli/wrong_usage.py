@@ -113,7 +113,7 @@ def _wrong_value(path: str, parameter: Any, typed: str, more: str) -> UsageFault
     """`--workers can't be '9': it takes a whole number from 1 to 8.`"""
     option = parameter.param_type_name == "option"
     name = parameter.opts[0] if option else str(parameter.metavar or parameter.name).strip("[]")
-    known = [str(getattr(choice, "value", choice)) for choice in getattr(parameter.type, "choices", ())]
+    known = list(getattr(parameter.type, "choices", ()))
     low, high = (getattr(parameter.type, bound, None) for bound in ("min", "max"))
     takes = ", ".join(known) or "a whole number"
     if name == "buy|sell":

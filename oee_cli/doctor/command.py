@@ -5,8 +5,7 @@ Only signatures and help: what a command needs is imported when it runs.
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,10 +14,9 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
 #: What `oee_cli.doctor.doctor_paths` knows by name.
-NAMES = (
-    "home", "config", "socket", "token", "wallets", "database", "queue", "logs", "log", "completion",
-)  # fmt: skip
-PathName = StrEnum("PathName", {word.upper(): word for word in NAMES})  # type: ignore[misc]
+PathName = Literal[
+    "home", "config", "socket", "token", "wallets", "database", "queue", "logs", "log", "completion"
+]
 
 
 def run_doctor_here(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
@@ -51,4 +49,4 @@ def show_home_paths(
     """
     from oee_cli.doctor.doctor_paths import show_home_paths
 
-    show_home_paths(None if name is None else name.value, Output(json))
+    show_home_paths(name, Output(json))

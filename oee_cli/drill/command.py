@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,11 +10,6 @@ from oee_cli import options as o
 from oee_cli.cli_errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-
-
-class StageName(StrEnum):
-    SIMULATED = "simulated"
-    LOCALNET = "localnet"
 
 
 def drill(
@@ -28,7 +22,9 @@ def drill(
         int,
         typer.Option("--workers", metavar="N", min=1, max=8, help="How many workers; the daemon's is one."),
     ] = 1,
-    network: Annotated[StageName, typer.Option("--network", help="On which network.")] = StageName.SIMULATED,
+    network: Annotated[
+        Literal["simulated", "localnet"], typer.Option("--network", help="On which network.")
+    ] = "simulated",
     waiting: Annotated[
         int,
         typer.Option(
@@ -55,12 +51,12 @@ def drill(
     from oee_cli.drill.drill_report import run_drill
     from oee_cli.drill.drill_run import Drill
 
-    if waiting and network is not StageName.SIMULATED:
+    if waiting and network != "simulated":
         raise UsageFault(
-            f"The drill's judge knows no prices of {network.value}.",
+            f"The drill's judge knows no prices of {network}.",
             code="field_contradicts",
             hint="--waiting goes with --network simulated.",
         )
     drawn = randbelow(10_000) if seed is None else seed
-    drill = Drill(orders, faults, drawn, workers, network.value, waiting)
+    drill = Drill(orders, faults, drawn, workers, network, waiting)
     return run_drill(drill, keep, Output(json, quiet))

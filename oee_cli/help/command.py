@@ -5,16 +5,17 @@ Only signatures and help: what a command needs is imported when it runs.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-
-from oee_cli import options as o
 
 
 def print_completion(
     ctx: typer.Context,
-    shell: Annotated[o.Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False)],
+    shell: Annotated[
+        Literal["bash", "zsh", "fish"],
+        typer.Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False),
+    ],
 ) -> None:
     """Print the completion script of a shell.
 
@@ -25,7 +26,7 @@ def print_completion(
     """
     from oee_cli.shell.completion_tree import script
 
-    typer.echo(script(shell.value, ctx.find_root().command), nl=False)
+    typer.echo(script(shell, ctx.find_root().command), nl=False)
 
 
 def print_help(

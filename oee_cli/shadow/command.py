@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,13 +11,10 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
 
-class ChainName(StrEnum):
-    MAINNET = "mainnet"
-    LOCALNET = "localnet"
-
-
 def shadow_chain(
-    network: Annotated[ChainName, typer.Option("--network", help="Whose swaps.")] = ChainName.MAINNET,
+    network: Annotated[
+        Literal["mainnet", "localnet"], typer.Option("--network", help="Whose swaps.")
+    ] = "mainnet",
     span: Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 10m, 6h, 7d.")] = "10m",
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -36,4 +32,4 @@ def shadow_chain(
     """
     from oee_cli.shadow.shadow_run import run_shadow
 
-    return run_shadow(network.value, span, Output(json, quiet, no_color=no_color))
+    return run_shadow(network, span, Output(json, quiet, no_color=no_color))

@@ -119,8 +119,7 @@ def _command_node(command: Any, path: tuple[str, ...]) -> Node:
 
 def _values_of(parameter: Any, path: tuple[str, ...], name: str) -> Values:
     """By the parameter's own choices, or else by its name as it is written in the help."""
-    choices = [str(getattr(choice, "value", choice)) for choice in getattr(parameter.type, "choices", ())]
-    if choices:
+    if choices := getattr(parameter.type, "choices", ()):
         return _words_to_complete(*choices)
     metavar = str(parameter.metavar or "").strip("[]…")
     if metavar.startswith("FILE"):

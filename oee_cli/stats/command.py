@@ -5,19 +5,12 @@ Only its signature and help: what it needs is imported when it runs.
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 
 from oee_cli import options as o
 from oee_cli.output import Output
-
-
-class ByWord(StrEnum):
-    VENUE = "venue"
-    PAIR = "pair"
-    DAY = "day"
 
 
 class StatsQuery(NamedTuple):
@@ -29,7 +22,10 @@ class StatsQuery(NamedTuple):
     until: Annotated[
         str | None, typer.Option("--until", metavar="2h|today|ISO", help="Only orders placed before then.")
     ] = None
-    by: Annotated[ByWord | None, typer.Option("--by", help="A line each; days are days in UTC.")] = None
+    by: Annotated[
+        Literal["venue", "pair", "day"] | None,
+        typer.Option("--by", help="A line each; days are days in UTC."),
+    ] = None
     pair: o.Pair = None
     side: o.Side = None
 

@@ -73,7 +73,7 @@ def quote_prices(
     base: o.Base,
     quote: o.Quote,
     amount: o.Amount = None,
-    side: Annotated[o.SideWord, typer.Option("--side", help="Which way to ask.")] = o.SideWord.BUY,
+    side: Annotated[o.SideWord, typer.Option("--side", help="Which way to ask.")] = "buy",
     spend: o.Spend = None,
     receive: o.Receive = None,
     watch: Annotated[
@@ -96,7 +96,7 @@ def quote_prices(
         return ExitCode.DONE
     from oee_cli.trade.trade_quote import quote_trade
 
-    return quote_trade(base, quote, amount, spend, receive, side.value, Output(json, no_color=no_color))
+    return quote_trade(base, quote, amount, spend, receive, side, Output(json, no_color=no_color))
 
 
 def chart_price(

@@ -109,7 +109,7 @@ def place_limit(
     from oee_cli.waiting.waiting_condition_request import WaitRequest
 
     trade = TradeRequest(
-        side=side.value, verb=f"limit {side.value}", base=base, quote=quote, amount=amount, spend=spend,
+        side=side, verb=f"limit {side}", base=base, quote=quote, amount=amount, spend=spend,
         receive=receive, terms=terms, valid_for=valid_for,
     )  # fmt: skip
     asked = WaitRequest(kind="limit", trade=trade, at=at, start=start, expires=expires, far=far, oco=oco)
@@ -157,7 +157,7 @@ def place_stop(
     from oee_cli.waiting.waiting_placement import place_waiting
 
     trade = TradeRequest(
-        side=side.value, verb=f"stop {side.value}", base=base, quote=quote, amount=amount, spend=spend,
+        side=side, verb=f"stop {side}", base=base, quote=quote, amount=amount, spend=spend,
         receive=receive, terms=terms, valid_for=valid_for,
     )  # fmt: skip
     asked = WaitRequest(
@@ -223,7 +223,7 @@ def list_waiting(
     """
     from oee_cli.waiting.waiting_list import list_waiting
 
-    asked = {"pair": pair, "type": type, "side": side and side.value}
+    asked = {"pair": pair, "type": type, "side": side}
     list_waiting(asked, o.read_limit(limit), Output(json, no_color=no_color), as_csv=csv)
 
 

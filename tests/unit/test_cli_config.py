@@ -9,7 +9,7 @@ import stat
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import pytest
 from hypothesis import given
@@ -316,7 +316,7 @@ def test_paths_are_where_the_daemon_puts_them(
     from oee_daemon.home.home_folder import Home
 
     found = json.loads(oee("paths", "--json").out)
-    assert tuple(found) == doctor_app.NAMES
+    assert tuple(found) == get_args(doctor_app.PathName)
     home = Home(engine.load())
     assert found["home"] == str(home.path) and found["logs"] == str(home.logs)
     assert found["socket"] == str(home.socket_path())

@@ -12,7 +12,7 @@ from oee_cli.cli_errors import UsageFault
 from oee_cli.lists.command import OrderFilter
 from oee_cli.lists.list_pages import MOST_EMPTY, _Pages, _read_filter
 from oee_cli.lists.list_tables import fill_lines, order_lines
-from oee_cli.options import SideWord, read_limit
+from oee_cli.options import read_limit
 from oee_cli.output import Output
 from oee_cli.text.column_text import FILLS, ORDERS, column_help, named_columns
 from oee_cli.text.layout_text import Cell, Column, Sheet, cell_len
@@ -156,7 +156,7 @@ def test_what_the_daemon_is_asked() -> None:
         status=["failed,expired", "FAILED"],
         pair="SOL/USDC",
         token="sol",
-        side=SideWord.BUY,
+        side="buy",
         type="market",
         since="2026-11-23T00:00:00Z",
         until="2026-11-24T00:00:00Z",
