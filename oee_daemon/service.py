@@ -139,6 +139,7 @@ class Service:
             home_id=self._home.identity(),
             end_worker=lambda: self._wait_for(self._end_worker()),
             identity=self._identity,
+            keeps=self._settings.keeps,
         )
 
     def _make_teller(self) -> Teller:

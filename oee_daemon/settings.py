@@ -18,6 +18,7 @@ from typing import Any
 from platformdirs import user_config_path, user_data_path
 
 from oee_daemon.contract.real_money import unconfirmed
+from oee_daemon.contract.setting_protection import OF_WORKERS
 from oee_daemon.contract.setting_readers import in_utf8
 from oee_daemon.contract.setting_table import BY_NAME, file_name
 from oee_daemon.start_errors import BadSetting
@@ -148,6 +149,12 @@ class Settings:
         """Connections to Postgres that the daemon and its worker may hold, with one of each that only looks
         where it leads."""
         return API_CONNECTIONS + self.worker_connections + 2 * LEDGER_CONNECTIONS + 2
+
+    @property
+    def keeps(self) -> dict[str, Any] | None:
+        """What binds an order that is accepted now, whoever executes it; a default is nobody's wish."""
+        given = {name: getattr(self, name) for name in OF_WORKERS}
+        return {name: value for name, value in given.items() if value != BY_NAME[name].value} or None
 
     def dump(self) -> dict[str, str]:
         """Every setting that has a value, as text; `parse` reads it back."""

@@ -43,6 +43,8 @@ def resume_engine(
 ) -> ExitCode:
     """Let a halted engine go on: what is due then, goes on.
 
+    Orders that wait are under OEE_VENUES, OEE_MAX_IMPACT and OEE_FEE_CAP as the daemon has them now.
+
     \b
       oee resume
       oee resume --yes

@@ -209,6 +209,9 @@ def _order_facts(order: Order, figures: Explained, width: int) -> Iterator[Line]
     barred = [clean(venue) for venue in order.get("barred") or ()]
     if barred:
         facts.append(("barred", f"{', '.join(barred)}: built a swap that was not signed"))
+    if keeps := order.get("keeps"):
+        told = ", ".join(f"OEE_{clean(name).upper()}={clean(str(value))}" for name, value in keeps.items())
+        facts.append(("keeps", f"to {told}, as it was accepted, whoever executes it"))
     faults = order.get("faults")
     if faults:
         times = "once" if faults["count"] == 1 else f"{faults['count']:,} times"

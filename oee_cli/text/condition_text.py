@@ -21,7 +21,8 @@ _FIGURES = 7
 _EDITED = {
     "targetPrice": "price", "limitPrice": "worst price", "trailBps": "trail", "confirmMs": "held for",
     "slippageBps": "slippage", "minReceive": "at least", "maxSpend": "at most", "expiresAt": "expires",
-    "launchTime": "begins", "minLiquidity": "liquidity",
+    "launchTime": "begins", "minLiquidity": "liquidity", "maxImpact": "OEE_MAX_IMPACT",
+    "feeCap": "OEE_FEE_CAP", "venues": "OEE_VENUES",
 }  # fmt: skip
 _DECIMAL = re.compile(r"\d+(\.\d+)?", re.ASCII)
 #: Whether the price has to rise for it, by type and side.

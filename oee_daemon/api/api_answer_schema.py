@@ -197,6 +197,10 @@ class OrderDetail(Order):
     barred: list[str] | None = Field(
         default=None, description="venues that are not asked again: a swap that they built was not signed"
     )
+    keeps: dict[str, int | str] | None = Field(
+        default=None,
+        description="settings that it was accepted or edited under: whoever executes it keeps to them, too",
+    )
 
 
 class OrderPage(Shape):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
@@ -76,6 +78,7 @@ def open_state(
         lock=around.lock,
         limits=limited,
         home=settings.home,
+        keeps=settings.keeps,
     )
     placing, editing, groups = _open_waiting(settings, db, feed, network, around, limited, intake)
     return State(
@@ -111,13 +114,11 @@ def _open_waiting(
     intake: Intake,
 ) -> tuple[Placing, Editing, GroupIntake]:
     """What accepts and changes orders that wait, beside `intake`."""
-    placing, home, soon = Placing(network), settings.home, intake.look_ahead
-    editing = Editing(
-        db, feed, network, placing, identity=around.identity, limits=limits, home=home, soon=soon
-    )
-    groups = GroupIntake(
-        db, feed, network=network.name, lock=around.lock, limits=limits, home=home, soon=soon
-    )
+    placing = Placing(network)
+    shared: dict[str, Any] = {"limits": limits, "home": settings.home, "keeps": settings.keeps}
+    shared["soon"] = intake.look_ahead
+    editing = Editing(db, feed, network, placing, identity=around.identity, **shared)
+    groups = GroupIntake(db, feed, network=network.name, lock=around.lock, **shared)
     return placing, editing, groups
 
 

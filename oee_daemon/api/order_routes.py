@@ -221,6 +221,8 @@ def one(request: Request, order_id: str) -> JSONResponse:
         more["faults"] = {"count": order.faults, "last": order.fault}
     if order.barred:
         more["barred"] = order.barred
+    if order.keeps:
+        more["keeps"] = order.keeps
     if order.type is not OrderType.MARKET:
         more |= story_json(order, state.waits)
     if order.token_address is not None and (checks := last_checks(events)):

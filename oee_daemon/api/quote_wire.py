@@ -98,17 +98,18 @@ def _condition_data(data: dict[str, Any], event: Event, tokens: TokenBook) -> di
         shown["quotes"] = [_quote_json(answer, event, tokens) for answer in data["answers"]]
     if "edited" in data:
         shown["edited"] = {
-            BY_COLUMN[name].name: [
-                _edited(BY_COLUMN[name], value, event, tokens, *mint) for value in (old, new)
+            BY_COLUMN[name].name if name in BY_COLUMN else to_camel(name): [
+                _edited(BY_COLUMN.get(name), value, event, tokens, *mint) for value in (old, new)
             ]
             for name, (old, new, *mint) in data["edited"].items()
         }
     return shown
 
 
-def _edited(field: Field, value: Any, event: Event, tokens: TokenBook, mint: str = "") -> Any:
-    """A value before or after an edit; amounts in whole tokens. `mint`: of what the amount counts."""
-    if field.kind is not Kind.AMOUNT or value is None:
+def _edited(field: Field | None, value: Any, event: Event, tokens: TokenBook, mint: str = "") -> Any:
+    """A value before or after an edit; amounts in whole tokens. `field`: none of a setting; `mint`: of what
+    the amount counts."""
+    if field is None or field.kind is not Kind.AMOUNT or value is None:
         return value
     counted = event.output_mint if field.counts == "output_token" else event.input_mint
     return tokens.by_mint(mint or counted).text(value)

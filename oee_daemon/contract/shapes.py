@@ -139,6 +139,7 @@ class Order(TypedDict):
     swaps: NotRequired[list[Swap]]
     faults: NotRequired[Faults]
     barred: NotRequired[list[str]]
+    keeps: NotRequired[dict[str, int | str]]
     market: NotRequired[Market | None]
     blocked: NotRequired[Blocked | None]
     gaps: NotRequired[list[Gap]]

@@ -23,6 +23,7 @@ from oee_daemon import failpoints
 from oee_daemon.contract import halt_mark
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.order_types import SwapMode
+from oee_daemon.contract.setting_protection import OF_WORKERS
 from oee_daemon.contract.status import FINAL, Status
 from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.engine_spending_limits import SpendingLimits
@@ -59,6 +60,7 @@ class Editing:
     identity: Identity | None = None
     limits: SpendingLimits | None = None
     home: Path | None = None
+    keeps: Mapping[str, Any] | None = None
     soon: Callable[[Order], object] = lambda _: None
 
     async def edit(self, order_id: UUID, read: Read, expected: int | None = None) -> Order:
@@ -78,7 +80,7 @@ class Editing:
             changes = read(order)
             tokens = self.network.tokens
             spent, bought = tokens.by_mint(order.input_mint), tokens.by_mint(order.output_mint)
-            terms = edited_terms(order, changes, spent, bought)
+            terms = edited_terms(order, changes, spent, bought).keeping(self.keeps)
             said = _differences(order, terms)
             if not said:
                 return order
@@ -158,9 +160,15 @@ def _must_wait(order: Order, expected: int | None) -> None:
 
 def _differences(order: Order, terms: Terms) -> dict[str, Any]:
     """What is said of the edit: by column, before and after, prices and times as text; of the amount which
-    token it counts."""
+    token it counts. What it is under from now on is said by the names of the settings."""
     pairs = ((name, getattr(order, name), getattr(terms, name)) for name in editing_sql.EDITED)
     said = {name: [_plain(old), _plain(new)] for name, old, new in pairs if old != new}
+    before, after = order.keeps or {}, terms.keeps or {}
+    said |= {
+        name: [before.get(name), after.get(name)]
+        for name in OF_WORKERS
+        if before.get(name) != after.get(name)
+    }
     if "amount" in said:
         exact_out = order.swap_mode is SwapMode.EXACT_OUT
         said["amount"].append(order.output_mint if exact_out else order.input_mint)

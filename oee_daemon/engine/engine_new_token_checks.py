@@ -73,9 +73,8 @@ class NewTokenChecks:
         if source is not None:
             request = request_of(terms, self._network.tokens)
             back = await self._asked(source.sold_back(request, quote, LOOK_S))
-        checks = engine_token_safety.of_trade(
-            quote, quote.amount_in, back, self._network.max_impact, kept_bps
-        )
+        most = terms.most("max_impact", self._network.max_impact)
+        checks = engine_token_safety.of_trade(quote, quote.amount_in, back, most, kept_bps)
         return waived(checks, terms.accepted_risks or ())
 
     async def before_routing(self, order: Order) -> Judged:

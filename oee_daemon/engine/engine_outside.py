@@ -58,12 +58,14 @@ class Outside:
         request = replace(request, route=route)
         venues = [venue for venue in self.venues_of(order) if only in (None, venue.name)]
         asked = await routing.ask(venues, request)
-        asked = routing.within_impact(asked, self._network.max_impact)
-        return asked + [routing.barred(venue) for venue in order.barred or ()]
+        asked = routing.within_impact(asked, self._network.max_impact, order)
+        asked += [routing.barred(venue) for venue in order.barred or ()]
+        unset = [one.name for one in self._network.venues if not order.may_ask(one.name)]
+        return asked + [routing.left_out(name, routing.UNSET) for name in unset]
 
     def venues_of(self, order: Order) -> list[Venue]:
         """Those that the order may ask."""
-        return [venue for venue in self._network.venues if venue.name not in (order.barred or ())]
+        return [venue for venue in self._network.venues if routing.may_ask(order, venue.name)]
 
     async def signed(self, order: Order) -> SignedSwap:
         """The swap of the order's choice, built and signed.
@@ -76,7 +78,7 @@ class Outside:
                 f"{order.venue} is no venue of this network.", code="venue_gone", retryable=True
             )
         request = routing.request_of(order, self._network.tokens, order.number, order.attempt)
-        plan = _plan(order, request, venue.name, self._network.wallet.address)
+        plan = _plan(order, request, venue.name, self._network)
         anchor = await self.chain.anchor()
         try:
             async with asyncio.timeout(BUILD_S):
@@ -132,7 +134,7 @@ def _must_be_anchored(unsigned: UnsignedSwap, anchor: Anchor) -> None:
         raise VenueError("The venue built the swap on another block than the one asked for.", retryable=True)
 
 
-def _plan(order: Order, request: QuoteRequest, venue: str, payer: str) -> Plan:
+def _plan(order: Order, request: QuoteRequest, venue: str, network: Network) -> Plan:
     assert order.quote_in is not None and order.quote_out is not None and order.bound is not None
     quote = Quote(
         venue=venue,
@@ -143,4 +145,12 @@ def _plan(order: Order, request: QuoteRequest, venue: str, payer: str) -> Plan:
     )
     bound = routing.guarded(quote, order)
     by_quote = order.fixed_by is not None or bound != order.bound
-    return Plan(order_id=order.id, request=request, quote=quote, bound=bound, payer=payer, by_quote=by_quote)
+    return Plan(
+        order_id=order.id,
+        request=request,
+        quote=quote,
+        bound=bound,
+        payer=network.wallet.address,
+        by_quote=by_quote,
+        fee_cap=order.most("fee_cap", network.fee_cap),
+    )

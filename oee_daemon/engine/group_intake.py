@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -51,7 +52,8 @@ class RowRefused(Exception):
 
 @dataclass(eq=False)
 class GroupIntake:
-    """Where groups come in. `lock`, `limits`, `home`: as of `Intake`, whose `look_ahead` is `soon`."""
+    """Where groups come in. `lock`, `limits`, `home` and `keeps`: as of `Intake`, whose `look_ahead` is
+    `soon`."""
 
     db: Engine
     feed: Feed
@@ -60,6 +62,7 @@ class GroupIntake:
     lock: WalletLock | None = None
     limits: SpendingLimits | None = None
     home: Path | None = None
+    keeps: Mapping[str, Any] | None = None
     soon: Callable[[Order], object] = lambda _: None
 
     async def find(self, asked: Sequence[Terms], key: str | None) -> Group | None:
@@ -100,6 +103,7 @@ class GroupIntake:
         return group
 
     async def _member(self, number: int, terms: Terms, key: str | None, armed: Armed) -> New:
+        terms = terms.keeping(self.keeps)
         if self.limits is None:
             return New(terms, key, armed)
         try:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 
@@ -22,7 +23,7 @@ from oee_daemon.contract import halt_mark
 from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.engine_send_gate import FRESH_S
 from oee_daemon.errors import Unavailable
-from oee_daemon.store import engine_row, halt_row, lease_sql
+from oee_daemon.store import editing_sql, engine_row, halt_row, lease_sql
 from oee_daemon.store.halt_row import Halt, MayLand, Seen
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,8 @@ class Halted:
 
 class Halting:
     """One daemon's. `home_id` begins the names of its own workers; `end_worker` kills the one that it has,
-    and another one takes its place. `identity` tells where the database is; without one it is anywhere."""
+    and another one takes its place. `identity` tells where the database is; without one it is anywhere.
+    `keeps`: as of `Intake`."""
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class Halting:
         home_id: str,
         end_worker: Callable[[], None],
         identity: Identity | None = None,
+        keeps: Mapping[str, Any] | None = None,
     ) -> None:
         self._db = db
         self._home = home
@@ -69,6 +72,7 @@ class Halting:
         self._own = f"{home_id}:"
         self._end_worker = end_worker
         self._identity = identity
+        self._keeps = keeps
         #: Who halts, who heeds the file and who resumes come one after the other: a resume is the last word.
         self._turn = threading.Lock()
         #: The moment that names the file that was heeded last, and whether the engine was halted before.
@@ -208,6 +212,12 @@ class Halting:
                 must_go_on(until)
 
     def _resume(self, conn: Connection) -> Halt | None:
+        if halt_row.read(conn) is not None:
+            # What waits goes on under what is set now: nobody fires it before that. What others have in hand
+            # all the time stays under what was set then, too, which is no looser.
+            until = time.monotonic() + WHERE_S
+            while editing_sql.adopt(conn, self._network, self._keeps) and time.monotonic() < until:
+                time.sleep(LOOK_S)
         ended = halt_row.resume(conn)
         if ended is not None:
             # What was rung for while nothing could be claimed is taken up at the next beat.

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Engine
@@ -63,7 +64,7 @@ class Intake:
     """Where orders come in. `identity`: tells whether what the database says can be relied on; none where
     nobody asks. `lock`: tells whether an order could be signed; none where it always can. `limits`: those for
     all orders, where any is set. `home`: where the mark of a halt would be, where Postgres does not have it
-    yet."""
+    yet. `keeps`: what an order is accepted under, as `Terms` has it."""
 
     db: Engine
     line: Line
@@ -75,6 +76,7 @@ class Intake:
     lock: WalletLock | None = None
     limits: SpendingLimits | None = None
     home: Path | None = None
+    keeps: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self._joining = Joining(self.db, self.network)
@@ -139,7 +141,7 @@ class Intake:
         """
         if self.lock is not None and (known := await self._refuse_locked(self.lock, terms, key)):
             return known, False
-        new = New(terms, key, armed)
+        new = New(terms.keeping(self.keeps), key, armed)
         if self.limits is None:
             order = await self._create(new)
         else:

@@ -94,21 +94,28 @@ def barred(venue: str) -> VenueAnswer:
     return VenueAnswer(venue=venue, latency_ms=0, error=error)
 
 
-def within_impact(answers: Sequence[VenueAnswer], most: int | None) -> list[VenueAnswer]:
-    """Without the quotes that move the price by more than `most`, basis points; what is not said is over."""
+def within_impact(
+    answers: Sequence[VenueAnswer], now: int | None, terms: Terms | None = None
+) -> list[VenueAnswer]:
+    """Without the quotes that move the price by more than `now`, basis points, or than what was set when the
+    order of `terms` was accepted; what is not said is over."""
+    most = now if terms is None else terms.most("max_impact", now)
     if most is None:
         return list(answers)
+    since = "is" if most == now else "was, when the order was accepted,"
+    why = f"OEE_MAX_IMPACT {since} {most} bps"
     return [
-        answer if answer.quote is None else _held_to_impact(answer, answer.quote, most) for answer in answers
+        answer if answer.quote is None else _held_to_impact(answer, answer.quote, most, why)
+        for answer in answers
     ]
 
 
-def _held_to_impact(answer: VenueAnswer, quote: Quote, most: int) -> VenueAnswer:
+def _held_to_impact(answer: VenueAnswer, quote: Quote, most: int, why: str) -> VenueAnswer:
     if _keeps_to_impact(quote, most):
         return answer
     impact = quote.price_impact_bps
     said = "does not say how far" if impact is None else f"says that by {impact} bps"
-    message = f"{answer.venue} {said} this amount moves its price, and OEE_MAX_IMPACT is {most} bps."
+    message = f"{answer.venue} {said} this amount moves its price, and {why}."
     error = {"code": "impact_too_high", "message": message, "retryable": False}
     return VenueAnswer(venue=answer.venue, latency_ms=answer.latency_ms, error=error)
 
@@ -117,9 +124,15 @@ def _keeps_to_impact(quote: Quote, most: int) -> bool:
     return quote.price_impact_bps is not None and quote.price_impact_bps <= most
 
 
-def may_choose(order: Order, quote: Quote, most: int | None) -> bool:
-    """Whether an attempt of the order could take it; `most` as in `within_impact`."""
-    return quote.venue not in (order.barred or ()) and (most is None or _keeps_to_impact(quote, most))
+def may_ask(order: Order, venue: str) -> bool:
+    """Whether an attempt of the order may ask it."""
+    return venue not in (order.barred or ()) and order.may_ask(venue)
+
+
+def may_choose(order: Order, quote: Quote, now: int | None) -> bool:
+    """Whether an attempt of the order could take it; `now` as in `within_impact`."""
+    most = order.most("max_impact", now)
+    return may_ask(order, quote.venue) and (most is None or _keeps_to_impact(quote, most))
 
 
 def rank(answers: Sequence[VenueAnswer], mode: SwapMode) -> list[VenueAnswer]:
@@ -179,6 +192,7 @@ def choose(answers: Sequence[VenueAnswer], mode: SwapMode, bound: int | None) ->
 #: Why a venue is left out, after its name.
 UNMADE = "could not make this order's swap a moment ago"
 UNPAID = "makes accounts on the way that the wallet can't pay for"
+UNSET = "was not among OEE_VENUES when the order was accepted"
 
 
 def choose_elsewhere(
@@ -189,7 +203,7 @@ def choose_elsewhere(
     though others could fill it. `why` it is left out. With the answers as they were chosen of."""
     best = next((a.quote for a in answers if a.venue == failed and a.quote is not None), None)
     if best is not None:
-        others = [_left_out(a, why) if a.venue == failed else a for a in answers]
+        others = [left_out(a.venue, why, a.latency_ms) if a.venue == failed else a for a in answers]
         least = bound_of(best, order.swap_mode, order.slippage_bps)
         try:
             found = choose(others, order.swap_mode, bound)
@@ -200,10 +214,9 @@ def choose_elsewhere(
     return answers, choose(answers, order.swap_mode, bound)
 
 
-def _left_out(answer: VenueAnswer, why: str) -> VenueAnswer:
-    message = f"{answer.venue} {why}."
-    error = {"code": "venue_failed", "message": message, "retryable": True}
-    return VenueAnswer(venue=answer.venue, latency_ms=answer.latency_ms, error=error)
+def left_out(venue: str, why: str, latency_ms: int = 0) -> VenueAnswer:
+    error = {"code": "venue_failed", "message": f"{venue} {why}.", "retryable": why != UNSET}
+    return VenueAnswer(venue=venue, latency_ms=latency_ms, error=error)
 
 
 def keeps(quote: Quote, mode: SwapMode, bound: int) -> bool:

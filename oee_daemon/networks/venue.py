@@ -20,7 +20,8 @@ class Plan:
 
     `quote.route` is what the venue gave with that quote, also after a crash. `bound` is the least to receive
     (`ExactIn`) or the most to spend (`ExactOut`), base units. `payer` is the wallet's address. `by_quote`:
-    nobody but that quote says what the bound is.
+    nobody but that quote says what the bound is. `fee_cap`: the most that it may pay the network, base units
+    of its own coin; none where the settings alone say it.
     """
 
     order_id: UUID
@@ -29,6 +30,7 @@ class Plan:
     bound: int
     payer: str
     by_quote: bool = False
+    fee_cap: int | None = None
 
 
 class Venue(Protocol):

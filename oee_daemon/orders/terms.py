@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from oee_daemon.contract.fields import GIVEN
@@ -53,6 +53,9 @@ class Terms:
     min_liquidity: int | None = None
     accepted_risks: tuple[str, ...] | None = None
     request_hash: bytes | None
+    #: What was set as it was accepted, or edited last: `venues`, `max_impact` and `fee_cap` as `Settings` has
+    #: them, where somebody has set them. The stricter of that and of what is set later holds.
+    keeps: Mapping[str, Any] | None = None
     #: The price is meant although it is far from the market. Of the request alone: no column keeps it.
     far: bool = False
     #: The order, or the group, that it joins: at most one of them is filled. Of the request alone, too.
@@ -67,6 +70,20 @@ class Terms:
     def bound(self) -> int | None:
         """The bound that no fill may be worse than, in output (`ExactIn`) or input units (`ExactOut`)."""
         return self.min_receive if self.swap_mode is SwapMode.EXACT_IN else self.max_spend
+
+    def keeping(self, keeps: Mapping[str, Any] | None) -> Self:
+        """The same terms under what is set now."""
+        return self if keeps == self.keeps else replace(self, keeps=keeps)
+
+    def most(self, name: str, now: int | None) -> int | None:
+        """The stricter of what was set of that name then, and `now`; none where neither is."""
+        limits = [limit for limit in ((self.keeps or {}).get(name), now) if limit is not None]
+        return min(limits, default=None)
+
+    def may_ask(self, venue: str) -> bool:
+        """Whether it was among those that were set then."""
+        venues = (self.keeps or {}).get("venues")
+        return venues is None or venue in venues.split(",")
 
     def columns(self) -> dict[str, Any]:
         """The terms alone, by column, as JSON can say them: bytes in hexadecimal, as Postgres reads them."""

@@ -7,11 +7,12 @@ The order keeps its id, number, key, the hash of its first body, and the best pr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from oee_daemon.contract.fields import GIVEN
 from oee_daemon.errors import Halted
@@ -24,7 +25,7 @@ from oee_daemon.store.database import transactions
 from oee_daemon.store.engine_row import Where, place
 from oee_daemon.store.halt_row import SHARED_LOCK
 from oee_daemon.store.order_rows import ORDER, order_row
-from oee_daemon.store.predicates import EXPIRED, IS_THERE, UNMET
+from oee_daemon.store.predicates import EXPIRED, IS_THERE, UNMET, WAITING
 from oee_daemon.store.spending_sql import Reserving
 from oee_daemon.store.sql_statement import Statement, named_row
 
@@ -48,7 +49,8 @@ _EDIT = f"""
     -- edit: other terms for an order while it waits, and what it is compared with from now on
     WITH moved AS (
         UPDATE orders SET {", ".join(f"{name} = %({name})s" for name in EDITED)},
-            expires_at = %(good_until)s, look_at = NULL, fixed_by = coalesce(%(fixed_by)s::text, fixed_by),
+            keeps = %(keeps)s::jsonb, expires_at = %(good_until)s, look_at = NULL,
+            fixed_by = coalesce(%(fixed_by)s::text, fixed_by),
             peak = CASE WHEN {_LATER} THEN NULL WHEN %(trails_on)s THEN peak ELSE %(peak)s END,
             arm_rule = CASE WHEN {_LATER} THEN 4 ELSE %(rule)s END,
             arm_price = CASE WHEN {_LATER} THEN NULL WHEN %(trails_on)s THEN coalesce({_TRAILED}, {UNMET})
@@ -88,6 +90,25 @@ _PEAK = Statement(
     "-- peak: the best price that a trailing stop has seen\nSELECT peak FROM orders WHERE id = %(id)s"
 )
 
+# Whom somebody else has in hand at this moment is met again: nobody waits for another while it holds rows.
+_ADOPT = Statement(f"""
+    -- adopt: the orders that wait are under what is set now; how many are not yet
+    WITH others AS MATERIALIZED (
+        SELECT id FROM orders
+        WHERE network = %(network)s AND {WAITING} AND keeps IS DISTINCT FROM %(keeps)s::jsonb
+    ), chosen AS (
+        SELECT id FROM orders WHERE id IN (SELECT id FROM others) FOR UPDATE SKIP LOCKED
+    ), adopted AS (
+        UPDATE orders SET keeps = %(keeps)s::jsonb WHERE id IN (SELECT id FROM chosen) RETURNING id
+    )
+    SELECT (SELECT count(*) FROM others) - (SELECT count(*) FROM adopted)
+""")  # noqa: S608  # a predicate of ours
+
+
+def adopt(conn: Connection, network: str, keeps: Mapping[str, Any] | None) -> int:
+    """Puts the orders that wait under what is set now; how many are still to be."""
+    return int(_ADOPT.one(conn, {"network": network, "keeps": keeps and Jsonb(keeps)})[0])
+
 
 def peak_of(db: Engine, order: Order) -> Decimal | None:
     with db.connect() as conn:
@@ -109,6 +130,7 @@ def edit(
     values |= {"id": order.id, "seen": order.event_seq, "rule": armed.rule, "price": armed.price}
     values |= {"peak": armed.peak, "trails_on": edited.trails_on, "data": Jsonb({"edited": edited.changes})}
     values |= place(seen) | {"fixed_by": reserving and reserving.fixed_by}
+    values["keeps"] = terms.keeps and Jsonb(terms.keeps)
     with transactions(db).begin() as conn:
         # Behind the lock of who halts, as whatever is accepted; see `halt_row`.
         _MAY_STORE.first(conn)

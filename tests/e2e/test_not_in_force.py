@@ -305,3 +305,27 @@ def test_a_restart_puts_it_in_force_and_a_start_without_it_says_so(homes: Path) 
         assert "in this one it is 250" in " ".join(started.stderr.split())
     finally:
         cli.run("daemon", "stop")
+
+
+def test_what_was_accepted_under_it_goes_on_under_it_until_somebody_edits(homes: Path) -> None:
+    """The daemon was started anew by a shell that knows nothing of it."""
+    cli = Cli(furnished(homes / "h"), **QUICK)
+    strict = {"OEE_MAX_IMPACT": "1"}
+    buy = ("limit", "buy", "SOL", "USDC", "100", "--at", "146")
+    try:
+        kept = cli.json(*buy, **strict)["orderId"]
+        assert cli.run("daemon", "restart").returncode == 0
+        # As it is placed now it fires at once, at the same price.
+        assert cli.json(*buy, "--wait")["status"] == "confirmed"
+        # What nobody could fill a moment ago rests for 2 s.
+        assert cli.run("watch", kept, "--timeout", "5").returncode == 124
+        told = cli.json("show", kept)
+        assert (told["status"], told["firings"]) == ("waiting", 0) and told["keeps"] == {"max_impact": 1}
+        assert "to OEE_MAX_IMPACT=1, as it was accepted" in " ".join(cli.run("show", kept).stdout.split())
+        # The order is what it was in all but that.
+        assert cli.run("edit", kept, "--slippage", f"{told['slippageBps']}bps").returncode == 0
+        assert cli.run("watch", kept, "--timeout", "20").returncode == 0
+        again = cli.run("show", kept).stdout
+        assert "keeps" not in again and "OEE_MAX_IMPACT 1 to unset" in " ".join(again.split())
+    finally:
+        cli.run("daemon", "stop")

@@ -34,5 +34,5 @@ class PaperVenue:
 
     async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         paid = await self._pricing.paid([], deadline_s)
-        price = self._pricing.price(paid, _HINT, plan.request.attempt, UNIT_LIMIT)
+        price = self._pricing.price(paid, _HINT, plan, UNIT_LIMIT)
         return unsigned_of(plan, anchor, fee_of(UNIT_LIMIT, price))

@@ -50,7 +50,7 @@ async def assembled(
         taken = await pricing.units(message, way, amount, sorted(keys), left_s())
     units, paid = taken
     limit = limit_of(units)
-    price = pricing.price(paid, hint, plan.request.attempt, limit)
+    price = pricing.price(paid, hint, plan, limit)
     made = compiled(plan, anchor, steps, tables, limit=limit, price=price)
     return UnsignedSwap(message=made, last_valid_height=anchor.last_valid_height)
 

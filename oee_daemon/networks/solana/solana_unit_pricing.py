@@ -14,6 +14,7 @@ from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, R
 from oee_daemon.networks.solana.solana_priority_fees import MOST_UNITS, price_of
 from oee_daemon.networks.solana.solana_programs import TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.solana_refusals import rejection
+from oee_daemon.networks.venue import Plan
 
 #: Accounts that one call may ask the fees of (`MAX_TX_ACCOUNT_LOCKS` of agave).
 MOST_ACCOUNTS = 128
@@ -41,9 +42,10 @@ class Pricing:
         self.tables = Tables(pool)
         self._taken: dict[Hashable, Taken] = {}
 
-    def price(self, landed: Sequence[int], hint: int, attempt: int, unit_limit: int) -> int:
+    def price(self, landed: Sequence[int], hint: int, plan: Plan, unit_limit: int) -> int:
         """Micro-lamports for each unit. Where nobody told what `landed`, the hint is all there is."""
-        return price_of(landed, hint, attempt, unit_limit, self._fee_cap)
+        most = self._fee_cap if plan.fee_cap is None else min(self._fee_cap, plan.fee_cap)
+        return price_of(landed, hint, plan.request.attempt, unit_limit, most)
 
     async def paid(self, writable: Sequence[str], deadline_s: float) -> list[int]:
         """What landed lately for these accounts; nothing where nobody tells."""

@@ -140,6 +140,13 @@ def test_a_price_is_three_quarters_up_and_doubles() -> None:
     assert price_of([], 0, 9, 200_000, 100_000) == 0
 
 
+def test_an_order_that_was_accepted_under_a_smaller_fee_offers_no_more() -> None:
+    pricing = Pricing(open_pool(["http://127.0.0.1:1"], 1000.0, 1000), fee_cap=100_000)
+    for least, most in ((50_000, 50_000), (10**9, 100_000), (None, 100_000)):
+        price = pricing.price([10**9], 0, replace(crafted.order(), fee_cap=least), 200_000)
+        assert fee_of(200_000, price) == most
+
+
 def estimated(landed: dict[str, Any], *tolls: Toll) -> tuple[list[int], int]:
     """The estimates, and how many requests they took. `landed`: what was paid, by the account written."""
 

@@ -137,6 +137,18 @@ def test_a_theft_is_refused_by_what_it_would_do(rule: str, purse: Purse) -> None
     assert (caught.value.code, caught.value.retryable) == (f"unsafe.{rule}", False)
 
 
+def test_an_order_that_was_accepted_under_a_smaller_fee_is_held_to_that() -> None:
+    """Whatever the settings allow by now; and no larger one of then loosens them."""
+    shape, purse = swap_of_sol(), honest()
+    for least, fee in ((purse.fee, purse.fee), (10**9, 100_000)):
+        purse.fee = fee
+        judged(shape, purse, plan=replace(shape.plan, fee_cap=least))
+        purse.fee += 1
+        with pytest.raises(UnsafeSwap) as caught:
+            judged(shape, purse, plan=replace(shape.plan, fee_cap=least))
+        assert caught.value.code == "unsafe.fee"
+
+
 def kept(lamports: int, owner: Pubkey = CPMM, data: str = "AAAA") -> dict[str, Any]:
     """An account that a program keeps, and where it is after the swap."""
     return {"lamports": lamports, "owner": str(owner), "data": [data, "base64"]}

@@ -77,7 +77,7 @@ class SolanaGuard:
             mode=request.mode,
             order_id=plan.order_id,
             attempt=request.attempt,
-            fee_cap=self._fee_cap,
+            fee_cap=self._fee_cap if plan.fee_cap is None else min(self._fee_cap, plan.fee_cap),
         )
 
     async def _simulate(

@@ -87,7 +87,7 @@ class RaydiumVenue:
         if not isinstance(rows, list) or len(rows) != 1 or not isinstance(rows[0], dict):
             raise VenueError("raydium needs more than one transaction for it.", retryable=True)
         message = message_of(rows[0].get("transaction"))
-        price = self._pricing.price(paid, _HINT, plan.request.attempt, unit_limit_of(message))
+        price = self._pricing.price(paid, _HINT, plan, unit_limit_of(message))
         reading = read(to_bytes_versioned(message), plan.payer)
         tables = await self._pricing.tables.of(reading, left_s()) if reading.tables else {}
         content = stamped(message, anchor.blockhash, memo_for(plan, anchor), price, tables)
