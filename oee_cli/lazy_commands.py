@@ -48,28 +48,45 @@ def group(text: str) -> typer.Typer:
 
 def _spread(command: Callable[..., Any]) -> Callable[..., Any]:
     """The command as Typer can read it: a parameter that has to be named, and is a named tuple, gives way to
-    the options that its fields describe."""
+    the options that its fields describe, and a field that is one itself to those of that."""
     if not command.__code__.co_kwonlyargcount:
         return command
     signature = inspect.signature(command, eval_str=True)
-    groups: dict[str, Any] = {}
+    groups = {one.name: one.annotation for one in signature.parameters.values() if _is_group(one.annotation)}
     parameters = []
     for one in signature.parameters.values():
-        if not hasattr(group := one.annotation, "_fields"):
+        if one.name in groups:
+            parameters += [one.replace(**option) for option in _options_of(groups[one.name])]
+        else:
             parameters.append(one)
-            continue
-        groups[one.name], said = group, get_type_hints(group, include_extras=True)
-        for name, default in group._field_defaults.items():
-            parameters.append(one.replace(name=name, default=default, annotation=said[name]))
 
     @wraps(command)
     def spread(**given: Any) -> Any:
         for name, group in groups.items():
-            given[name] = group(*map(given.pop, group._fields))
+            given[name] = _gather(group, given)
         return command(**given)
 
     spread.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return spread
+
+
+def _is_group(annotation: Any) -> bool:
+    return hasattr(annotation, "_fields")
+
+
+def _options_of(group: Any) -> Iterator[dict[str, Any]]:
+    for name, said in get_type_hints(group, include_extras=True).items():
+        if _is_group(said):
+            yield from _options_of(said)
+        else:
+            yield {"name": name, "default": group._field_defaults[name], "annotation": said}
+
+
+def _gather(group: Any, given: dict[str, Any]) -> Any:
+    """The named tuple, of what Typer has read; taken out of `given`."""
+    said = get_type_hints(group)
+    fields = ((name, said[name]) for name in group._fields)
+    return group(*(_gather(kind, given) if _is_group(kind) else given.pop(name) for name, kind in fields))
 
 
 class Entry(NamedTuple):

@@ -26,13 +26,13 @@ from oee_cli.batch.batch_earlier import Earlier
 from oee_cli.batch.batch_input_lines import Lines
 from oee_cli.batch.batch_reader import Row, read_rows
 from oee_cli.batch.batch_row_keys import Keys
-from oee_cli.batch.batch_sender import BatchSender, SendOptions
+from oee_cli.batch.batch_sender import BatchSender
+from oee_cli.batch.command import Batch
 from oee_cli.cli_errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Terminated, UsageFault
 from oee_cli.exit_codes import ExitCode, worst_exit_code
 from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean_lines
 from oee_cli.text.amount_text import short_ends
-from oee_cli.text.terms_text import Terms
 from oee_cli.text.time_text import read_duration, read_whole_seconds
 
 #: Between two looks for a signal, and two redraws, seconds.
@@ -45,21 +45,6 @@ _SHOWN = 80
 #: Nothing went wrong, only nobody waited for the end.
 _GOES_ON = (ExitCode.UNKNOWN, ExitCode.TIMEOUT)
 _FILE = "It takes a file with a JSON object or a CSV row for each order, or - for stdin."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """The command's arguments, as typed."""
-
-    source: str
-    terms: Terms
-    name: str | None = None
-    max_inflight: int = 50
-    valid_for: str | None = None
-    timeout: str = "60"
-    detach: bool = False
-    dry_run: bool = False
-    stop_on_failure: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +65,7 @@ class _Name:
     again: str = "the same command again"
 
 
-def submit(batch: Batch, output: Output) -> ExitCode:
+def submit(file: str, batch: Batch) -> ExitCode:
     """Places every line; the exit code is the worst that any of them had."""
     if not 1 <= batch.max_inflight <= _MOST_AT_ONCE:
         raise UsageFault(
@@ -92,18 +77,12 @@ def submit(batch: Batch, output: Output) -> ExitCode:
         defaults["validForS"] = read_whole_seconds(batch.valid_for, "--valid-for")
     if batch.name == "":
         raise UsageFault("--batch takes a name.", hint="For example --batch monday")
-    with _open_source(batch.source) as source:
-        name = _name_batch(batch, source)
-        options = SendOptions(
-            at_once=batch.max_inflight,
-            timeout=timeout,
-            detach=batch.detach,
-            dry_run=batch.dry_run,
-            stop_on_failure=batch.stop_on_failure,
-            look_ahead=source.size is not None,
-        )
-        with session(output, connections=batch.max_inflight, places=True) as client:
-            return _Run(batch, output, source, name).all(client, options, defaults)
+    output = Output(json=True, quiet=batch.quiet, no_color=batch.no_color)
+    with (
+        _open_source(file) as source,
+        session(output, connections=batch.max_inflight, places=True) as client,
+    ):
+        return _Run(batch, output, source, _name_batch(batch, source)).all(client, timeout, defaults)
 
 
 def _name_batch(batch: Batch, source: _Source) -> _Name:
@@ -153,15 +132,16 @@ class _Run:
         self.size = source.size
         self.lines = Lines(source.stream, piped=source.size is None)
         self.name = name
-        self.again = name.again
         self.writer = ResultWriter(output)
 
-    def all(self, client: Client, options: SendOptions, defaults: dict[str, Any]) -> ExitCode:
+    def all(self, client: Client, timeout: float, defaults: dict[str, Any]) -> ExitCode:
         began = time.monotonic()
         keys = Keys(self.name.name, self.name.former, lambda: sender.patiently(lambda: _fetch_mints(client)))
         # A name that was just made up has placed nothing.
         earlier = None if self.name.former is None else Earlier(client, keys)
-        sender = BatchSender(client, options, self.writer.tell, earlier)
+        # A file is there at once, so that reading it never waits.
+        look_ahead = self.size is not None
+        sender = BatchSender(client, self.batch, timeout, self.writer.tell, earlier, look_ahead=look_ahead)
         with _collect_signals() as came:
             sender.start(self._announce_name(read_rows(self.lines, defaults, keys)))
             self._watch(sender, came)
@@ -180,7 +160,7 @@ class _Run:
         if first is None:
             return
         if self.name.former is None and not self.batch.dry_run:
-            self.output.note(f"batch {self.name.name}: {self.again} places nothing twice")
+            self.output.note(f"batch {self.name.name}: {self.name.again} places nothing twice")
         yield first
         yield from rows
 
@@ -205,7 +185,7 @@ class _Run:
         self.writer.erase()
         text = batch_summary.broken_off(sender.progress, dry_run=self.batch.dry_run)
         then = "tells how they end" if sender.progress.complete else "goes on there"
-        self.output.sentence("●", text, None if self.batch.dry_run else f"{self.again} {then}")
+        self.output.sentence("●", text, None if self.batch.dry_run else f"{self.name.again} {then}")
 
     def _conclude(self, sender: BatchSender, seconds: float) -> ExitCode:
         progress, trouble = sender.progress, sender.trouble
@@ -227,7 +207,7 @@ class _Run:
             why = f"stopped at line {progress.first_failed:,}, which failed; " if trouble is None else ""
             # In another home at the same place it would begin anew.
             lost = isinstance(trouble, HomeLost | OutcomeUnknown) and not trouble.retryable
-            hint = None if lost else f"{self.again} goes on there"
+            hint = None if lost else f"{self.name.again} goes on there"
             self.output.sentence(" ", why + batch_summary.unsent(progress), hint)
         return code
 

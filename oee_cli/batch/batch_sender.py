@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ from oee_cli.batch.batch_earlier import Earlier, same_terms
 from oee_cli.batch.batch_in_flight import PAGE, PATIENCE, InFlightPoller, Placed
 from oee_cli.batch.batch_progress import BatchProgress
 from oee_cli.batch.batch_reader import Row
+from oee_cli.batch.command import Batch
 from oee_cli.cli_errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Stopped, Unreachable
 from oee_cli.exit_codes import ExitCode, exit_code_of
 from oee_daemon.contract.shapes import Order
@@ -46,35 +46,27 @@ T = TypeVar("T")
 Result = tuple[dict[str, Any], ExitCode]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendOptions:
-    """How rows are placed and waited for."""
-
-    at_once: int
-    #: Seconds for one order, from when it is sent.
-    timeout: float
-    detach: bool = False
-    dry_run: bool = False
-    stop_on_failure: bool = False
-    #: Reading never waits, so that many rows can be looked up before they are sent.
-    look_ahead: bool = False
-
-
 class BatchSender:
     """`tell` gets each result, one at a time, from any thread; what it raises ends the batch.
 
-    `earlier`: none where the batch has a name that nobody has had.
+    `timeout`: seconds for one order, from when it is sent. `earlier`: none where the batch has a name that
+    nobody has had. `look_ahead`: reading never waits, so many rows can be looked up before they are sent.
     """
 
     def __init__(
         self,
         client: Client,
-        options: SendOptions,
+        batch: Batch,
+        timeout: float,
         tell: Callable[[dict[str, Any]], None],
         earlier: Earlier | None = None,
+        *,
+        look_ahead: bool = False,
     ) -> None:
         self.client = client
-        self.options = options
+        self.batch = batch
+        self.timeout = timeout
+        self._page = PAGE if look_ahead else 1
         self.progress = BatchProgress()
         #: The error that stopped the batch, if one did.
         self.trouble: BaseException | None = None
@@ -139,13 +131,12 @@ class BatchSender:
 
     def _skip_placed(self, rows: Iterator[Row]) -> Iterator[Row]:
         """The rows to send, each with the order that it has; those that ended are told here."""
-        size = PAGE if self.options.look_ahead else 1
-        while self._earlier is not None and not self._stopping and (page := list(islice(rows, size))):
+        while self._earlier is not None and not self._stopping and (page := list(islice(rows, self._page))):
             for row in self._look_up(self._earlier, page):
                 order = row.order
                 if (
                     order is None
-                    or self.options.dry_run
+                    or self.batch.dry_run
                     or not self._is_ended(order)
                     or not _asks_the_same(row)
                 ):
@@ -163,7 +154,7 @@ class BatchSender:
 
     def patiently(self, ask: Callable[[], T]) -> T:
         """Asks for as long as `_execute` tries: what is sent without an answer may be bought twice."""
-        until = time.monotonic() + min(PATIENCE, self.options.timeout)
+        until = time.monotonic() + min(PATIENCE, self.timeout)
         while True:
             try:
                 with self.client.waiting(until):
@@ -196,7 +187,7 @@ class BatchSender:
 
     @property
     def _most_senders(self) -> int:
-        return self.options.at_once if self.options.dry_run else min(self.options.at_once, _SENDERS)
+        return self.batch.max_inflight if self.batch.dry_run else min(self.batch.max_inflight, _SENDERS)
 
     # Sending
 
@@ -204,7 +195,7 @@ class BatchSender:
         """The next row, once there is one and room for it; `None` where nothing more is sent."""
         with self._lock:
             self._idle += 1
-            while self._slot is None or self.progress.in_flight >= self.options.at_once:
+            while self._slot is None or self.progress.in_flight >= self.batch.max_inflight:
                 if self._stopping or self.over.is_set():
                     return None
                 self._slot_full.wait()
@@ -223,7 +214,7 @@ class BatchSender:
         while (row := self._take()) is not None:
             result: Result | None
             try:
-                result = self._check(row) if self.options.dry_run else self._place(row)
+                result = self._check(row) if self.batch.dry_run else self._place(row)
             except CliError as e:
                 if isinstance(e, _POINTLESS) or e.code in _OF_ALL:
                     self._break(e)
@@ -244,7 +235,7 @@ class BatchSender:
 
     def _place(self, row: Row) -> Result | None:
         """Places the row. Returns its result where it has one already."""
-        deadline = time.monotonic() + self.options.timeout
+        deadline = time.monotonic() + self.timeout
         if row.order is not None and _asks_the_same(row):
             order, replayed = row.order, True
         else:
@@ -274,7 +265,7 @@ class BatchSender:
 
     def _is_ended(self, order: Order) -> bool:
         # What waits is answered once it is durable: it may wait for days.
-        return self.options.detach or order["status"] in FINAL or order["status"] == "waiting"
+        return self.batch.detach or order["status"] in FINAL or order["status"] == "waiting"
 
     def _make_result(self, row: Row, order: Order, *, replayed: bool) -> Result:
         result: dict[str, Any] = {"line": row.line, "order": order}
@@ -282,7 +273,7 @@ class BatchSender:
             result["replayed"] = True
             with self._lock:
                 self._count_replayed(row, order["createdAt"])
-        durable = self.options.detach or order["status"] == "waiting"
+        durable = self.batch.detach or order["status"] == "waiting"
         return result, ExitCode.DONE if durable else exit_code_of(order)
 
     def _order_ended(self, placed: Placed, order: Order, unknown: CliError | None) -> None:
@@ -306,7 +297,7 @@ class BatchSender:
                 if was_in_flight and self.progress.in_flight:
                     self.progress.in_flight -= 1
                     self._slot_full.notify()
-                if code is not ExitCode.DONE and self.options.stop_on_failure:
+                if code is not ExitCode.DONE and self.batch.stop_on_failure:
                     self._stop()
                 self._settle()
 

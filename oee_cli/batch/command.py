@@ -5,42 +5,45 @@ Only signatures and help: what a command needs is imported when it runs.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
 from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
-from oee_cli.output import Output
 from oee_cli.text.terms_text import BatchTerms
 
-File = Annotated[str, typer.Argument(metavar="FILE|-", help="NDJSON or CSV; - is stdin.", show_default=False)]
-MaxInflight = Annotated[int, typer.Option("--max-inflight", metavar="N", help="Orders on their way at once.")]
-Named = Annotated[
-    str | None, typer.Option("--batch", metavar="NAME", help="The same batch again places nothing twice.")
-]
-Stop = Annotated[
-    bool, typer.Option("--stop-on-failure", help="Send nothing more after the first line that fails.")
-]
-Detach = Annotated[bool, typer.Option("--detach", help="A result once each order is durable.")]
-#: It speaks JSON in any case.
-Json = Annotated[bool, typer.Option("--json", hidden=True)]
+
+class Batch(NamedTuple):
+    """How a batch is placed, as typed."""
+
+    max_inflight: Annotated[
+        int, typer.Option("--max-inflight", metavar="N", help="Orders on their way at once.")
+    ] = 50
+    name: Annotated[
+        str | None,
+        typer.Option("--batch", metavar="NAME", help="The same batch again places nothing twice."),
+    ] = None
+    stop_on_failure: Annotated[
+        bool, typer.Option("--stop-on-failure", help="Send nothing more after the first line that fails.")
+    ] = False
+    terms: BatchTerms = BatchTerms()
+    valid_for: o.BatchValidFor = None
+    dry_run: o.DryRun = False
+    timeout: o.Timeout = "60"
+    detach: Annotated[bool, typer.Option("--detach", help="A result once each order is durable.")] = False
+    #: It speaks JSON in any case.
+    json: Annotated[bool, typer.Option("--json", hidden=True)] = False
+    no_color: o.NoColor = False
+    quiet: o.Quiet = False
 
 
 def submit_batch(
-    file: File,
-    max_inflight: MaxInflight = 50,
-    batch: Named = None,
-    stop_on_failure: Stop = False,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="NDJSON or CSV; - is stdin.", show_default=False)
+    ],
     *,
-    terms: BatchTerms,
-    valid_for: o.BatchValidFor = None,
-    dry_run: o.DryRun = False,
-    timeout: o.Timeout = "60",
-    detach: Detach = False,
-    json: Json = False,
-    no_color: o.NoColor = False,
-    quiet: o.Quiet = False,
+    batch: Batch,
 ) -> ExitCode:
     """Place many orders, one a line.
 
@@ -58,17 +61,6 @@ def submit_batch(
     out. A file is a batch by its own name, without its folder; a stream takes --batch. To place the same
     lines anew: --batch "$(date +%F)". Exit: the worst that any line had.
     """
-    from oee_cli.batch.batch_run import Batch, submit
+    from oee_cli.batch.batch_run import submit
 
-    wanted = Batch(
-        source=file,
-        name=batch,
-        max_inflight=max_inflight,
-        terms=terms,
-        valid_for=valid_for,
-        timeout=timeout,
-        detach=detach,
-        dry_run=dry_run,
-        stop_on_failure=stop_on_failure,
-    )
-    return submit(wanted, Output(json=True, quiet=quiet, no_color=no_color))
+    return submit(file, batch)

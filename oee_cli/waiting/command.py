@@ -5,7 +5,7 @@ Only signatures and help: what a command needs is imported when it runs.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -36,26 +36,6 @@ Trail = Annotated[
 Floor = Annotated[
     str | None,
     typer.Option("--limit", metavar="PRICE|none", help="Never fill worse. (20 % past --at)"),
-]
-Moment = Annotated[
-    str | None, typer.Option("--at", metavar="TIME", help="The moment: ISO with up to microseconds, 10m.")
-]
-MinLiquidity = Annotated[
-    str | None,
-    typer.Option(
-        "--min-liquidity", metavar="USD", help="What the pool has to hold of QUOTE, in USD. (10000)"
-    ),
-]
-Accept = Annotated[
-    str | None, typer.Option("--accept", metavar="RISK,…", help="Risks that you take, one by one.")
-]
-MaxPrice = Annotated[
-    str | None,
-    typer.Option("--max-price", metavar="PRICE|±N%", help="Never pay more QUOTE for one TOKEN."),
-]
-Within = Annotated[
-    str | None,
-    typer.Option("--within", metavar="TIME", help="Give up then. (24h; a known token's 30 s after --at)"),
 ]
 Spend = Annotated[
     str | None, typer.Option("--spend", metavar="AMOUNT", help="How much QUOTE to pay, exactly. Needed.")
@@ -167,16 +147,38 @@ def place_stop(
     return place_waiting(asked, options)
 
 
+class SnipeRequest(NamedTuple):
+    """What a purchase waits for, as it was typed."""
+
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="The moment: ISO with up to microseconds, 10m."),
+    ] = None
+    min_liquidity: Annotated[
+        str | None,
+        typer.Option(
+            "--min-liquidity", metavar="USD", help="What the pool has to hold of QUOTE, in USD. (10000)"
+        ),
+    ] = None
+    accept: Annotated[
+        str | None, typer.Option("--accept", metavar="RISK,…", help="Risks that you take, one by one.")
+    ] = None
+    max_price: Annotated[
+        str | None,
+        typer.Option("--max-price", metavar="PRICE|±N%", help="Never pay more QUOTE for one TOKEN."),
+    ] = None
+    within: Annotated[
+        str | None,
+        typer.Option("--within", metavar="TIME", help="Give up then. (24h; a known token's 30 s after --at)"),
+    ] = None
+
+
 def snipe_token(
     token: Token,
     quote: o.Quote,
     spend: Spend = None,
-    at: Moment = None,
-    min_liquidity: MinLiquidity = None,
-    accept: Accept = None,
-    max_price: MaxPrice = None,
-    within: Within = None,
     *,
+    asked: SnipeRequest,
     terms: SniperTerms,
     valid_for: o.SniperValidFor = None,
     options: o.WaitOptions,
@@ -193,15 +195,12 @@ def snipe_token(
     """
     from oee_cli.text.request_text import TradeRequest
     from oee_cli.waiting.waiting_placement import place_typed
-    from oee_cli.waiting.waiting_snipe_request import SnipeRequest, read_snipe
+    from oee_cli.waiting.waiting_snipe_request import read_snipe
 
     trade = TradeRequest(
         side="buy", verb="snipe", base=token, quote=quote, spend=spend, terms=terms, valid_for=valid_for
     )
-    asked = SnipeRequest(
-        trade=trade, at=at, min_liquidity=min_liquidity, accept=accept, max_price=max_price, within=within
-    )
-    return place_typed(read_snipe(asked), "buy", options)
+    return place_typed(read_snipe(trade, asked), "buy", options)
 
 
 def list_waiting(
@@ -227,23 +226,29 @@ def list_waiting(
     list_waiting(asked, o.read_limit(limit), Output(json, no_color=no_color), as_csv=csv)
 
 
-def edit_order(
-    id: o.Id,  # noqa: A002  # the argument's name in help
-    at: At = None,
-    trail: Trail = None,
-    limit: Floor = None,
-    confirm: Confirm = None,
+class EditRequest(NamedTuple):
+    """What is to change, as it was typed."""
+
+    at: At = None
+    trail: Trail = None
+    limit: Floor = None
+    confirm: Confirm = None
     amount: Annotated[
         str | None,
         typer.Option("--amount", metavar="AMOUNT", help="A new amount, of the token that it counts."),
-    ] = None,
-    start: Start = None,
+    ] = None
+    start: Start = None
     expires: Annotated[
         str | None, typer.Option("--expires", metavar="TIME|never", help="Stop waiting then: 24h, 7d, ISO.")
-    ] = None,
+    ] = None
+    terms: EditedTerms = EditedTerms()
+    far: Far = False
+
+
+def edit_order(
+    id: o.Id,  # noqa: A002  # the argument's name in help
     *,
-    terms: EditedTerms,
-    far: Far = False,
+    changes: EditRequest,
     json: o.Json = False,
     no_color: o.NoColor = False,
 ) -> ExitCode:
@@ -255,7 +260,6 @@ def edit_order(
       oee edit 0c2f --at 138 --expires 24h
       oee edit 0c2f --amount 2 --at -2%
     """
-    from oee_cli.waiting.waiting_edit import EditRequest, edit_order
+    from oee_cli.waiting.waiting_edit import edit_order
 
-    changes = EditRequest(terms, at, trail, limit, confirm, amount, start, expires, far)
     return edit_order(id, changes, Output(json, no_color=no_color))

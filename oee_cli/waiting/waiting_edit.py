@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from oee_cli.api.client_http import Client, session
@@ -15,26 +14,11 @@ from oee_cli.text.future_text import future_wire, read_future
 from oee_cli.text.option_text import say_options
 from oee_cli.text.order_text import order_pair, short_id
 from oee_cli.text.price_text import read_limit, read_price
-from oee_cli.text.terms_text import Terms
 from oee_cli.text.time_text import read_hold
+from oee_cli.waiting.command import EditRequest
 from oee_cli.waiting.waiting_condition_request import TypedCondition, fix_prices
 from oee_cli.waiting.waiting_placement import explain_refusal, placed_lines
 from oee_daemon.contract.shapes import Order
-
-
-@dataclass(frozen=True, slots=True)
-class EditRequest:
-    """What is to change, as it was typed."""
-
-    terms: Terms = field(default_factory=Terms)
-    at: str | None = None
-    trail: str | None = None
-    limit: str | None = None
-    confirm: str | None = None
-    amount: str | None = None
-    start: str | None = None
-    expires: str | None = None
-    far: bool = False
 
 
 def edit_order(identifier: str, request: EditRequest, output: Output) -> ExitCode:

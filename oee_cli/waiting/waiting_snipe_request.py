@@ -6,13 +6,13 @@ Everything typed is checked here before anything is started; the daemon checks i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from oee_cli.cli_errors import UsageFault
 from oee_cli.text.future_text import future_wire, read_future
 from oee_cli.text.price_text import TypedPrice, read_price
 from oee_cli.text.request_text import TradeRequest, make_order_body
+from oee_cli.waiting.command import SnipeRequest
 from oee_cli.waiting.waiting_condition_request import TypedCondition
 from oee_daemon.contract.listed_tokens import LISTED, is_stable
 from oee_daemon.contract.risks import RISKS
@@ -23,28 +23,16 @@ _PINNED_MINTS = {token.mint for token in LISTED}
 _PINNED = {token.symbol.lower() for token in LISTED} | {mint.lower() for mint in _PINNED_MINTS}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnipeRequest:
-    """One purchase, as it was typed."""
-
-    trade: TradeRequest
-    at: str | None = None
-    min_liquidity: str | None = None
-    accept: str | None = None
-    max_price: str | None = None
-    within: str | None = None
-
-
-def read_snipe(request: SnipeRequest) -> TypedCondition:
+def read_snipe(trade: TradeRequest, request: SnipeRequest) -> TypedCondition:
     """Everything typed, checked. Raises `UsageFault`."""
-    token, quote = request.trade.base, request.trade.quote
-    if request.trade.spend is None:
+    token, quote = trade.base, trade.quote
+    if trade.spend is None:
         raise UsageFault(
             "--spend is missing: how much it costs.",
             hint=f"oee snipe {token} {quote} --spend 100 …",
             code="missing_field",
         )
-    body = make_order_body(request.trade)
+    body = make_order_body(trade)
     if is_stable(token) and not is_stable(quote):
         raise UsageFault(
             f"A sniper buys, and {token} is the quote against {quote}.",
@@ -54,15 +42,15 @@ def read_snipe(request: SnipeRequest) -> TypedCondition:
     limit = None
     if request.max_price is not None:
         limit = read_price(request.max_price, "--max-price", token, quote)
-    body |= {"type": "sniper", **_read_token(request, limit), **_read_times(request)}
+    body |= {"type": "sniper", **_read_token(token, quote, request, limit), **_read_times(request)}
     return TypedCondition(body, (token, quote), False, None, limit)
 
 
-def _read_token(request: SnipeRequest, limit: TypedPrice | None) -> dict[str, Any]:
+def _read_token(token: str, quote: str, request: SnipeRequest, limit: TypedPrice | None) -> dict[str, Any]:
     """The token that is waited for, and what it is held to; nothing of one that is traded all along."""
-    token, pair = request.trade.base, f"{request.trade.base} {request.trade.quote}"
     if not _MINT.fullmatch(token) or token in _PINNED_MINTS:
-        _refuse_without_moment(request)
+        if request.at is None:
+            raise _needs_moment(token, quote)
         for option, value in (("--min-liquidity", request.min_liquidity), ("--accept", request.accept)):
             if value is not None:
                 raise UsageFault(
@@ -74,7 +62,7 @@ def _read_token(request: SnipeRequest, limit: TypedPrice | None) -> dict[str, An
     if limit is not None and limit.percent is not None:
         raise UsageFault(
             "A step from now needs a price, and a new token has none.",
-            hint=f"oee snipe {pair} … --max-price 0.002",
+            hint=f"oee snipe {token} {quote} … --max-price 0.002",
             code="invalid_price",
         )
     told: dict[str, Any] = {"tokenAddress": token}
@@ -85,18 +73,16 @@ def _read_token(request: SnipeRequest, limit: TypedPrice | None) -> dict[str, An
     return told
 
 
-def _refuse_without_moment(request: SnipeRequest) -> None:
-    if request.at is not None:
-        return
-    token, pair = request.trade.base, f"{request.trade.base} {request.trade.quote}"
+def _needs_moment(token: str, quote: str) -> UsageFault:
     if token.lower() in _PINNED:
-        raise UsageFault(
+        pair = f"{token} {quote}"
+        return UsageFault(
             f"{token} has been quoted all along.",
             hint=f"At once: oee buy {pair} …\nAt a price: oee limit buy {pair} … --at 140\n"
             f"In one moment: oee snipe {pair} … --at 2030-12-01T09:00:00Z",
             code="already_listed",
         )
-    raise UsageFault(
+    return UsageFault(
         f"{token[:64]!r} is no mint. A new token is named by its mint: symbols are free to copy.",
         hint="Its address, 32 bytes in base 58. What comes next: oee tokens new",
         code="needs_mint",

@@ -10,7 +10,8 @@ import pytest
 from oee_cli.api.client_http import Client
 from oee_cli.api.client_place_once import dry_run_order
 from oee_cli.batch.batch_reader import Row
-from oee_cli.batch.batch_sender import BatchSender, SendOptions
+from oee_cli.batch.batch_sender import BatchSender
+from oee_cli.batch.command import Batch
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.settings.settings_load import Settings
@@ -55,5 +56,5 @@ def test_it_ends_as_the_order_would(
     said = capsys.readouterr()
     assert ("would be accepted" in said.out) is (ends is ExitCode.DONE)
     assert ("Nothing was placed." in said.err) is (ends is not ExitCode.DONE)
-    sender = BatchSender(client, SendOptions(at_once=1, timeout=1, dry_run=True), lambda _: None)
+    sender = BatchSender(client, Batch(max_inflight=1, dry_run=True), 1, lambda _: None)
     assert sender._check(Row(1, {}, "key")) == ({"line": 1, **answer}, ends)
