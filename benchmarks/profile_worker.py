@@ -37,7 +37,7 @@ SUBSYSTEMS = (
     ("json", "/json/"), ("logging, ours", "oee_daemon/logs.py"), ("logging", "logging/__init__"),
     ("signing", "oee_daemon/networks/wallet/"), ("signing", "solders"),
     ("ours: the simulated network", "oee_daemon/networks/simulated"),
-    ("ours: routing", "oee_daemon/engine/routing.py"), ("ours: SQL", "oee_daemon/store"),
+    ("ours: quotes", "oee_daemon/engine/engine_quotes.py"), ("ours: SQL", "oee_daemon/store"),
     ("ours: the queue", "oee_daemon/queue"), ("ours: execution", "oee_daemon/engine"),
     ("ours: the rest", "oee_daemon/"), ("thread pools", "concurrent/futures"),
     ("threads and queues", "threading.py"), ("threads and queues", "queue.py"),

@@ -30,7 +30,7 @@ from oee_daemon.contract.protocol import (
     PAGE,
 )
 from oee_daemon.contract.status import Status
-from oee_daemon.engine import routing
+from oee_daemon.engine import engine_quotes
 from oee_daemon.engine.engine_order_means import Objection
 from oee_daemon.errors import AttemptFailed, Conflict, InvalidInput
 from oee_daemon.orders.conditions import Rule
@@ -121,10 +121,10 @@ async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONRespo
     await state.intake.check(terms, key)
     await _armed(state, terms, key)
     draft = order_wire.draft_json(terms, state.network.name, state.network.tokens)
-    request_of = routing.request_of(terms, state.network.tokens)
-    asked = await routing.ask(state.network.venues, request_of)
-    kept = routing.within_impact(asked, state.network.max_impact)
-    ranked = routing.rank(kept, terms.swap_mode)
+    request_of = engine_quotes.request_of(terms, state.network.tokens)
+    asked = await engine_quotes.ask(state.network.venues, request_of)
+    kept = engine_quotes.within_impact(asked, state.network.max_impact)
+    ranked = engine_quotes.rank(kept, terms.swap_mode)
     answer: dict[str, Any] = {"dryRun": True, "order": draft, **limits_json(state.network)}
     answer["quotes"] = await quotes_json(ranked, terms, state.network)
     found = await state.checks.courtesy_of(terms, kept)
@@ -139,7 +139,7 @@ def _unfilled(answers: Sequence[VenueAnswer], terms: Terms) -> Objection | None:
     if terms.waits or all(answer.quote is None for answer in answers):
         return None
     try:
-        routing.choose(answers, terms.swap_mode, terms.bound)
+        engine_quotes.choose(answers, terms.swap_mode, terms.bound)
     except AttemptFailed as e:
         return Objection(e.code, e.message)
     return None
@@ -267,9 +267,9 @@ async def quotes(
 
 async def _ask_quotes(state: State, terms: Terms) -> list[dict[str, Any]]:
     tokens = state.network.tokens
-    asked = await routing.ask(state.network.venues, routing.request_of(terms, tokens))
-    answers = routing.within_impact(asked, state.network.max_impact)
-    return await quotes_json(routing.rank(answers, terms.swap_mode), terms, state.network)
+    asked = await engine_quotes.ask(state.network.venues, engine_quotes.request_of(terms, tokens))
+    answers = engine_quotes.within_impact(asked, state.network.max_impact)
+    return await quotes_json(engine_quotes.rank(answers, terms.swap_mode), terms, state.network)
 
 
 @router.get("/fills", responses=answers(api_answer_schema.FillPage, 400, 404))

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from oee_daemon.contract.order_types import OrderType, Side, SwapMode
-from oee_daemon.engine import routing
+from oee_daemon.engine import engine_quotes
 from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.networks.prices import Price, price_of
 from oee_daemon.orders import conditions
@@ -85,7 +85,7 @@ def believable(price: Price, last: Price | None, ordered: bool) -> bool:
 
 def is_met(order: Order, quote: Quote) -> bool:
     """Whether a firm quote for the order's own size keeps the price that it waits for."""
-    return order.bound is not None and routing.keeps(quote, order.swap_mode, order.bound)
+    return order.bound is not None and engine_quotes.keeps(quote, order.swap_mode, order.bound)
 
 
 def learned(candidate: Candidate, quote: Quote, price: Price, tokens: TokenBook) -> Decimal:

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Engine
 
 from oee_daemon import failpoints
-from oee_daemon.engine import routing
+from oee_daemon.engine import engine_quotes
 from oee_daemon.engine.engine_new_token_checks import NewTokenChecks
 from oee_daemon.engine.engine_token_desk import TokenDesk
 from oee_daemon.engine.engine_token_safety import Verdict
@@ -127,11 +127,11 @@ class ListingWatch:
         try:
             # The daemon has read it from the chain, and this worker may not have met it.
             await self._desk.know((order.input_mint, order.output_mint))
-            request = routing.request_of(order, self._network.tokens, order.number, order.attempt)
+            request = engine_quotes.request_of(order, self._network.tokens, order.number, order.attempt)
         except AttemptFailed:
             return False
         venues = [one for one in self._network.venues if one.name == pool.venue]
-        answers = await routing.ask(venues, replace(request, route=pool.route))
+        answers = await engine_quotes.ask(venues, replace(request, route=pool.route))
         return any(answer.quote is not None for answer in answers)
 
 

@@ -11,8 +11,8 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from oee_daemon.engine import engine_token_safety
+from oee_daemon.engine.engine_quotes import request_of
 from oee_daemon.engine.engine_token_safety import Check, Verdict, waived
-from oee_daemon.engine.routing import request_of
 from oee_daemon.errors import AttemptFailed, OeeError, UnsafeToken
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network

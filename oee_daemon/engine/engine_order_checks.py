@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from oee_daemon.contract.order_types import OrderType, SwapMode
-from oee_daemon.engine import engine_order_means, routing
+from oee_daemon.engine import engine_order_means, engine_quotes
 from oee_daemon.engine.engine_order_means import Objection
+from oee_daemon.engine.engine_quotes import request_of
 from oee_daemon.engine.engine_token_desk import TokenDesk
-from oee_daemon.engine.routing import request_of
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, OeeError
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.holdings import Holdings, Means
@@ -111,13 +111,15 @@ class OrderChecks:
 
     async def courtesy_of(self, terms: Terms, answers: Sequence[VenueAnswer]) -> Objection | None:
         """As `courtesy`, by the quote that would be chosen of these answers."""
-        ranked = routing.rank(answers, terms.swap_mode)
+        ranked = engine_quotes.rank(answers, terms.swap_mode)
         best = ranked[0].quote if ranked else None
         found = await self.courtesy(terms, best)
         if found is None or best is None or not _opens(best):
             return found
         with suppress(AttemptFailed):
-            _, other = routing.choose_elsewhere(answers, best.venue, terms, terms.bound, routing.UNPAID)
+            _, other = engine_quotes.choose_elsewhere(
+                answers, best.venue, terms, terms.bound, engine_quotes.UNPAID
+            )
             if other.venue != best.venue and await self.courtesy(terms, other) is None:
                 return None
         return found

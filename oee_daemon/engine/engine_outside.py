@@ -14,7 +14,7 @@ from solders.hash import Hash
 from solders.message import from_bytes_versioned
 
 from oee_daemon import failpoints
-from oee_daemon.engine import routing
+from oee_daemon.engine import engine_quotes
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, VenueError, VenueLate, WalletLocked
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network
@@ -54,18 +54,18 @@ class Outside:
     async def quotes(self, order: Order, only: str | None = None, route: bytes = b"") -> list[VenueAnswer]:
         """What each venue, or `only` that one for that `route`, answers for the order's running attempt, in
         the venues' order; last come those that it may not ask."""
-        request = routing.request_of(order, self._network.tokens, order.number, order.attempt)
+        request = engine_quotes.request_of(order, self._network.tokens, order.number, order.attempt)
         request = replace(request, route=route)
         venues = [venue for venue in self.venues_of(order) if only in (None, venue.name)]
-        asked = await routing.ask(venues, request)
-        asked = routing.within_impact(asked, self._network.max_impact, order)
-        asked += [routing.barred(venue) for venue in order.barred or ()]
+        asked = await engine_quotes.ask(venues, request)
+        asked = engine_quotes.within_impact(asked, self._network.max_impact, order)
+        asked += [engine_quotes.barred(venue) for venue in order.barred or ()]
         unset = [one.name for one in self._network.venues if not order.may_ask(one.name)]
-        return asked + [routing.left_out(name, routing.UNSET) for name in unset]
+        return asked + [engine_quotes.left_out(name, engine_quotes.UNSET) for name in unset]
 
     def venues_of(self, order: Order) -> list[Venue]:
         """Those that the order may ask."""
-        return [venue for venue in self._network.venues if routing.may_ask(order, venue.name)]
+        return [venue for venue in self._network.venues if engine_quotes.may_ask(order, venue.name)]
 
     async def signed(self, order: Order) -> SignedSwap:
         """The swap of the order's choice, built and signed.
@@ -77,7 +77,7 @@ class Outside:
             raise AttemptFailed(
                 f"{order.venue} is no venue of this network.", code="venue_gone", retryable=True
             )
-        request = routing.request_of(order, self._network.tokens, order.number, order.attempt)
+        request = engine_quotes.request_of(order, self._network.tokens, order.number, order.attempt)
         plan = _plan(order, request, venue.name, self._network)
         anchor = await self.chain.anchor()
         try:
@@ -143,7 +143,7 @@ def _plan(order: Order, request: QuoteRequest, venue: str, network: Network) -> 
         fee=order.quote_fee,
         route=order.route or b"",
     )
-    bound = routing.guarded(quote, order)
+    bound = engine_quotes.guarded(quote, order)
     by_quote = order.fixed_by is not None or bound != order.bound
     return Plan(
         order_id=order.id,

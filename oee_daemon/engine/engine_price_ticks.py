@@ -28,8 +28,8 @@ from oee_daemon.engine import engine_conditions_met
 from oee_daemon.engine.engine_conditions_met import Candidate, Held
 from oee_daemon.engine.engine_launches import Fired
 from oee_daemon.engine.engine_price_post import Lead, Post, one_look_for, post_of, told
+from oee_daemon.engine.engine_quotes import may_choose, request_of
 from oee_daemon.engine.engine_token_desk import TokenDesk
-from oee_daemon.engine.routing import may_choose, request_of
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import Price, PriceSource, Watched, price_of

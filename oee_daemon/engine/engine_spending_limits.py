@@ -23,7 +23,7 @@ from sqlalchemy import Engine
 
 from oee_daemon.contract.order_types import OrderType, Side, SwapMode
 from oee_daemon.contract.ranking import BPS
-from oee_daemon.engine import routing
+from oee_daemon.engine import engine_quotes
 from oee_daemon.engine.engine_earlier_spending import EarlierSpending
 from oee_daemon.errors import AttemptFailed, InvalidInput, NoReferencePrice, OverLimit
 from oee_daemon.networks.network import Network
@@ -193,9 +193,11 @@ class SpendingLimits:
                 field="maxSpend",
                 hint="Its price is another by then.",
             )
-        answers = await routing.ask(self._network.venues, routing.request_of(terms, self._network.tokens))
+        answers = await engine_quotes.ask(
+            self._network.venues, engine_quotes.request_of(terms, self._network.tokens)
+        )
         try:
-            best = routing.choose(answers, terms.swap_mode, None)
+            best = engine_quotes.choose(answers, terms.swap_mode, None)
         except AttemptFailed as e:
             raise NoReferencePrice(e.message) from None
         if waits:
@@ -207,7 +209,7 @@ class SpendingLimits:
                     hint="What an exact amount costs by then nobody knows.",
                 )
             return terms, _at_worst(best.amount_in, terms)
-        most = routing.bound_of(best, terms.swap_mode, terms.slippage_bps)
+        most = engine_quotes.bound_of(best, terms.swap_mode, terms.slippage_bps)
         return replace(terms, max_spend=most), most
 
     async def _value(self, mint: str, units: int) -> int:
@@ -224,7 +226,9 @@ class SpendingLimits:
         )
         try:
             # A bound of 0: nothing is sold here, so it may be a thin venue's price however far that moves.
-            best = routing.choose(await routing.ask(self._network.venues, request), SwapMode.EXACT_IN, 0)
+            best = engine_quotes.choose(
+                await engine_quotes.ask(self._network.venues, request), SwapMode.EXACT_IN, 0
+            )
         except AttemptFailed as e:
             raise NoReferencePrice(f"{token.symbol} can't be valued in USD. {e.message}") from None
         return _rounded_up(dollar.amount(_before_impact(best)))

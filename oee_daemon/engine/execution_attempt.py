@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
-from oee_daemon.engine import returning, routing
+from oee_daemon.engine import engine_quotes, returning
 from oee_daemon.engine.engine_moves import Mover
 from oee_daemon.engine.engine_new_token_checks import Judged, NewTokenChecks, verdicts_told
 from oee_daemon.engine.engine_order_checks import OrderChecks
@@ -131,21 +131,21 @@ class Attempt:
         take, with its bound and the answers as it was chosen of. Raises `AttemptFailed`."""
         # A stop without a limit has a bound in name alone.
         set_bound = None if is_unbound(order.limit_price) else order.bound
-        left_out, why = self._failed.pop(order.id, None), routing.UNMADE
+        left_out, why = self._failed.pop(order.id, None), engine_quotes.UNMADE
         short: AttemptFailed | None = None
         while True:
-            answers, best = routing.choose_elsewhere(answers, left_out, order, set_bound, why)
+            answers, best = engine_quotes.choose_elsewhere(answers, left_out, order, set_bound, why)
             if short is not None and best.venue == left_out:
                 raise short
             # What the first choice fixes, later choices find fixed.
-            fixed = routing.bound_of(best, order.swap_mode, order.slippage_bps)
+            fixed = engine_quotes.bound_of(best, order.swap_mode, order.slippage_bps)
             bound = fixed if order.bound is None else order.bound
             try:
                 await self.checks.at_choice(order, best, bound, means)
             except AttemptFailed as failure:
                 if failure.code != "insufficient_funds":
                     raise
-                short, left_out, why = short or failure, best.venue, routing.UNPAID
+                short, left_out, why = short or failure, best.venue, engine_quotes.UNPAID
                 if best.toll is None or not best.toll.opens:
                     raise short from None
             else:

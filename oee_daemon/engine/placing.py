@@ -11,9 +11,9 @@ from typing import Any
 
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.order_types import OrderType, Side
-from oee_daemon.engine import routing
+from oee_daemon.engine import engine_quotes
 from oee_daemon.engine.engine_new_token_checks import NewTokenChecks, require
-from oee_daemon.engine.routing import request_of
+from oee_daemon.engine.engine_quotes import request_of
 from oee_daemon.errors import AttemptFailed, Conflict, InvalidInput, Refused, UnsafeToken
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network
@@ -120,8 +120,8 @@ class Placing:
 
     async def _without_price(self, terms: Terms, base: Token, quote: Token) -> Refused:
         """Why no venue has one: they are asked once more, for only their own answers say it."""
-        answers = await routing.ask(self._network.venues, request_of(terms, self._network.tokens))
-        why, late = routing.reasons(answers)
+        answers = await engine_quotes.ask(self._network.venues, request_of(terms, self._network.tokens))
+        why, late = engine_quotes.reasons(answers)
         message = f"No venue has a price of {base.symbol} in {quote.symbol} for that amount.{why}"
         if late:
             hint = "Who of those outside is away: oee doctor. Nothing was placed."

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oee_daemon.contract.status import Status
-from oee_daemon.engine import routing
+from oee_daemon.engine import engine_quotes
 from oee_daemon.engine.engine_order_checks import OrderChecks
 from oee_daemon.engine.engine_token_desk import TokenDesk
 from oee_daemon.fault_log import FaultLog
@@ -53,7 +53,7 @@ def test_where_the_wallet_cannot_pay_accounts_on_the_best_way_another_one_is_tak
     order = bench.place(amount=10**9, slippage_bps=slippage_bps)
     seen = bench.network(bench.chain())
     checks = OrderChecks(seen, TokenDesk(bench.db, seen), FaultLog())
-    answers = bench.loop.run(routing.ask(seen.venues, routing.request_of(order, seen.tokens)))
+    answers = bench.loop.run(engine_quotes.ask(seen.venues, engine_quotes.request_of(order, seen.tokens)))
     said = bench.loop.run(checks.courtesy_of(order, answers))
     assert (None if said is None else said.code) == (None if slippage_bps else "insufficient_funds")
     found = bench.run_to_end(bench.execution(), order.id)

@@ -10,7 +10,7 @@ import pytest
 from oee_daemon.api import feed_wire
 from oee_daemon.contract.order_types import OrderType, SwapMode
 from oee_daemon.contract.status import Status
-from oee_daemon.engine import routing
+from oee_daemon.engine import engine_quotes
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders.conditions import UNBOUND
 from oee_daemon.orders.order import Order
@@ -51,7 +51,7 @@ def test_it_is_chosen_for_as_an_order_without_a_bound(
 ) -> None:
     """No pool of a few dollars is emptied for it."""
     order, watcher, bounds = stop(bench, "0.98", limit_price=limit), bench.watcher(), []
-    choose = routing.choose
+    choose = engine_quotes.choose
 
     def heard(answers: Any, mode: Any, bound: int | None) -> Any:
         bounds.append(bound)
@@ -59,7 +59,7 @@ def test_it_is_chosen_for_as_an_order_without_a_bound(
 
     bench.move_market(-300)
     assert looked(bench, watcher, 3) == [order.id]
-    monkeypatch.setattr(routing, "choose", heard)
+    monkeypatch.setattr(engine_quotes, "choose", heard)
     bench.execution().run(order.id)
     assert bounds == [None if limit is NONE else order.min_receive]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from oee_daemon.engine import engine_conditions_met, engine_price_ticks, routing
+from oee_daemon.engine import engine_conditions_met, engine_price_ticks, engine_quotes
 from oee_daemon.networks.prices import probe
 from oee_daemon.networks.simulated import simulated_prices
 from oee_daemon.store import watch_sql
@@ -110,13 +110,13 @@ def compare_a_limit_by_a_little(monkeypatch: Patch) -> None:
 
 def bound_by_the_quote(monkeypatch: Patch) -> None:
     """The worst price of a limit comes from the quote of the moment instead of the order."""
-    choose = routing.choose
-    monkeypatch.setattr(routing, "choose", lambda answers, mode, bound: choose(answers, mode, None))
-    monkeypatch.setattr(routing, "guarded", lambda quote, order: quote.amount_in * 101 // 100)
+    choose = engine_quotes.choose
+    monkeypatch.setattr(engine_quotes, "choose", lambda answers, mode, bound: choose(answers, mode, None))
+    monkeypatch.setattr(engine_quotes, "guarded", lambda quote, order: quote.amount_in * 101 // 100)
 
 
 def forget_the_guard(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(routing, "guarded", lambda quote, order: order.bound)
+    monkeypatch.setattr(engine_quotes, "guarded", lambda quote, order: order.bound)
 
 
 def ring_before_the_commit(monkeypatch: Patch) -> None:

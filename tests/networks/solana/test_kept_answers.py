@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from oee_daemon.contract.order_types import SwapMode
-from oee_daemon.engine.routing import bound_of
+from oee_daemon.engine.engine_quotes import bound_of
 from oee_daemon.networks.solana.venues import venue_kept_answers
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.networks.venue import Plan

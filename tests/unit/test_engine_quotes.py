@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oee_daemon.contract.order_types import SwapMode
-from oee_daemon.engine import routing
-from oee_daemon.engine.routing import ask, bound_of, choose, keeps, rank
+from oee_daemon.engine import engine_quotes
+from oee_daemon.engine.engine_quotes import ask, bound_of, choose, keeps, rank
 from oee_daemon.errors import AttemptFailed, VenueLate, VenueRefused
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap, VenueAnswer
@@ -186,7 +186,7 @@ def test_the_venues_are_asked_at_once_and_answer_in_their_order() -> None:
             if len(asked) == len(names):
                 together.set()
             await together.wait()
-            assert (request, deadline_s) == (REQUEST, routing.DEADLINE_S)
+            assert (request, deadline_s) == (REQUEST, engine_quotes.DEADLINE_S)
             return Quote(venue=name, amount_in=1, amount_out=1, fee=0, price_impact_bps=0)
 
         return FakeVenue(name, answer)
@@ -197,8 +197,8 @@ def test_the_venues_are_asked_at_once_and_answer_in_their_order() -> None:
 
 
 def test_a_venue_that_ignores_its_deadline_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routing, "DEADLINE_S", 0.05)
-    monkeypatch.setattr(routing, "GRACE_S", 0.01)
+    monkeypatch.setattr(engine_quotes, "DEADLINE_S", 0.05)
+    monkeypatch.setattr(engine_quotes, "GRACE_S", 0.01)
     ended: list[str] = []
 
     async def hang(_request: QuoteRequest, _deadline: float) -> Quote:
@@ -305,12 +305,12 @@ def test_a_quote_that_moves_the_price_too_far_is_not_chosen_and_another_may_win(
         )
         for name, out in (("a", 9), ("b", 8))
     ]
-    held = routing.within_impact(answers, most)
+    held = engine_quotes.within_impact(answers, most)
     assert [a.venue for a in held if a.error and a.error["code"] == "impact_too_high"] == refused
     if best is not None:
-        assert routing.choose(held, SwapMode.EXACT_IN, None).venue == best
+        assert engine_quotes.choose(held, SwapMode.EXACT_IN, None).venue == best
         return
     with pytest.raises(AttemptFailed) as caught:
-        routing.choose(held, SwapMode.EXACT_IN, None)
+        engine_quotes.choose(held, SwapMode.EXACT_IN, None)
     assert (caught.value.code, caught.value.retryable) == ("impact_too_high", False)
     assert "a does not say how far" in caught.value.message and "by 5000 bps" in caught.value.message
