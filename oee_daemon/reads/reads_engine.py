@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -23,8 +23,6 @@ from oee_daemon.store import halt_row, waiting_sql
 from oee_daemon.store import overview_sql as statements
 from oee_daemon.store.halt_row import Halt
 from oee_daemon.store.sql_statement import Statement
-
-Row = TypeVar("Row")
 
 #: An order that has not moved for this long counts as stuck, seconds.
 STUCK_S = 300
@@ -129,14 +127,12 @@ class Overviews:
         #: When each of them is counted again.
         self._again = self._waits_again = 0.0
         self._tallying = threading.Lock()
-        self._accepted, self._ended = (
-            BySecond(statements.ACCEPTED_BY_SECOND),
-            BySecond(statements.ENDED_BY_SECOND),
-        )
+        self._accepted = BySecond(statements.ACCEPTED_BY_SECOND)
+        self._ended = BySecond(statements.ENDED_BY_SECOND)
 
     def look(self) -> Overview:
         with self._db.connect() as conn:
-            (now,) = _only_row(statements.NOW.first(conn))
+            (now,) = statements.NOW.one(conn)
             count = self.count(conn)
             flying = statements.IN_FLIGHT.all(conn, {"resting": count.resting, "most": LISTED})
             ended = statements.ENDED.all(conn, {"most": LISTED})
@@ -146,7 +142,7 @@ class Overviews:
             return Overview(
                 at=now,
                 count=count,
-                accepted=_count_accepted(conn),
+                accepted=statements.ACCEPTED.one(conn)[0],
                 in_flight=flying,
                 ended=ended,
                 venues=[VenueHealth(**row._asdict()) for row in venues],
@@ -160,10 +156,10 @@ class Overviews:
         """Counts, sizes and times for status and metrics, and what there is to fear of a Postgres that has to
         have `connections` for us."""
         with self._db.connect() as conn:
-            database = _only_row(statements.DATABASE.first(conn))
+            database = statements.DATABASE.one(conn)
             return {
                 "count": self.count(conn),
-                "accepted": _count_accepted(conn),
+                "accepted": statements.ACCEPTED.one(conn)[0],
                 "bytes": database.bytes,
                 "version": database.version.split()[0],
                 "revision": database.revision,
@@ -178,7 +174,7 @@ class Overviews:
         with self._counting:
             if time.monotonic() >= self._waits_again:
                 began = time.monotonic()
-                (self._waits,) = _only_row(statements.WAITS.first(conn))
+                (self._waits,) = statements.WAITS.one(conn)
                 rest = max(WAITS_S, (time.monotonic() - began) / SHARE)
                 self._waits_again = began + (rest if self._waits > FEW else 0)
             if self._count is None or time.monotonic() >= self._again:
@@ -189,21 +185,10 @@ class Overviews:
             return replace(self._count, live=self._count.live | {Status.WAITING.value: self._waits})
 
 
-def _count_accepted(conn: Connection) -> int:
-    """How many orders were ever accepted."""
-    return int(_only_row(statements.ACCEPTED.first(conn))[0])
-
-
-def _only_row(row: Row | None) -> Row:
-    """The row of a statement that always has one."""
-    assert row is not None
-    return row
-
-
 def _count_live(conn: Connection) -> Count:
     """But for those that wait."""
     rows = statements.COUNT.all(conn, {"stuck": STUCK_S, "faulty": FAULTY, "most": LISTED})
-    (now,) = _only_row(statements.NOW.first(conn))
+    (now,) = statements.NOW.one(conn)
     live = {s.value: 0 for s in LIVE} | {row.status: row.orders for row in rows}
     running, delayed = sum(row.running for row in rows), sum(row.delayed for row in rows)
     first_due = min((row.first_due for row in rows if row.first_due is not None), default=now)

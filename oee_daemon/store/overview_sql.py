@@ -5,6 +5,8 @@ is decided in `reads.reads_engine`.
 
 from __future__ import annotations
 
+from typing import Any
+
 from oee_daemon.contract.status import HOLDS_SLOT
 from oee_daemon.store.answer_sql import ANSWERED, ANSWERS
 from oee_daemon.store.order_rows import ORDER, order_row
@@ -38,16 +40,17 @@ WAITS = Statement(f"""
     SELECT count(*) FROM orders WHERE {WAITING}
 """)  # noqa: S608
 
-ACCEPTED_BY_SECOND = Statement("""
-    -- accepted by second: orders since `since`, a time in seconds
-    SELECT floor(extract(epoch FROM created_at))::bigint AS second, count(*) FROM orders
-    WHERE created_at >= to_timestamp(%(since)s) GROUP BY second
-""")
-ENDED_BY_SECOND = Statement("""
-    -- ended by second: orders since `since`, a time in seconds
-    SELECT floor(extract(epoch FROM finished_at))::bigint AS second, count(*) FROM orders
-    WHERE finished_at >= to_timestamp(%(since)s) GROUP BY second
-""")
+
+def _by_second(what: str, moment: str) -> Statement[Any]:
+    return Statement(f"""
+        -- {what} by second: orders since `since`, a time in seconds
+        SELECT floor(extract(epoch FROM {moment}))::bigint AS second, count(*) FROM orders
+        WHERE {moment} >= to_timestamp(%(since)s) GROUP BY second
+    """)  # noqa: S608
+
+
+ACCEPTED_BY_SECOND = _by_second("accepted", "created_at")
+ENDED_BY_SECOND = _by_second("ended", "finished_at")
 
 IN_FLIGHT = Statement(
     f"""
