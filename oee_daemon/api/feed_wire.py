@@ -13,7 +13,7 @@ from oee_daemon.api.api_answer_schema import Amount, Market, Moment, Shape
 from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.conditions import FALLING
 from oee_daemon.orders.order import Event, Order
-from oee_daemon.reads.reads_waiting import WaitingOrders, Watch
+from oee_daemon.reads.reads_waiting import WaitingOrders
 from oee_daemon.store.creating_sql import Armed
 
 
@@ -84,22 +84,24 @@ def watch_json(seen: Any, waiting: int, book: TokenBook) -> dict[str, Any]:
     )
 
 
-def feeds_json(seen: Watch, book: TokenBook) -> dict[str, Any]:
+def feeds_json(seen: tuple[Any, Sequence[Any]], book: TokenBook) -> dict[str, Any]:
+    """`seen`: as `WaitingOrders.watch` tells it."""
+    watch, rows = seen
     feeds = [
         order_wire.told(
             PairFeed,
             feed,
             pair=order_wire.pair_text(feed.pair, book),
-            age_ms=None if feed.at is None else max(0, round((seen.at - feed.at).total_seconds() * 1000)),
+            age_ms=None if feed.at is None else max(0, round((watch.at - feed.at).total_seconds() * 1000)),
             blind_ms=None if feed.blind_s is None else round(feed.blind_s * 1000),
         )
-        for feed in seen.feeds
+        for feed in rows
     ]
     return order_wire.told(
         Feeds,
-        seen,
-        leader=None if seen.owner is None else order_wire.told(Leader, seen),
-        deferred_ms=None if seen.deferred_s is None else round(seen.deferred_s * 1000),
+        watch,
+        leader=None if watch.owner is None else order_wire.told(Leader, watch),
+        deferred_ms=None if watch.deferred_s is None else round(watch.deferred_s * 1000),
         feeds=feeds,
     )
 

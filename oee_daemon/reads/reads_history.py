@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from oee_daemon.contract.protocol import MIN_PREFIX
 from oee_daemon.errors import BadCursor, NotFound, Refused
@@ -17,18 +16,6 @@ from oee_daemon.store.listing_sql import Filter
 from oee_daemon.store.readiness_sql import Readiness
 
 _HEX = re.compile(rf"[0-9a-f-]{{{MIN_PREFIX},36}}")
-
-
-@dataclass(frozen=True, slots=True)
-class Swap:
-    """One attempt's swap, as the engine stored it."""
-
-    attempt: int
-    signature: str
-    state: str
-    last_valid_height: int
-    signed_at: datetime
-    ended_at: datetime | None
 
 
 class History:
@@ -72,13 +59,14 @@ class History:
         with self._db.connect() as conn:
             return order_rows.events(conn, order_id, after)
 
-    def detail(self, order_id: UUID) -> tuple[Order, list[Event], list[Swap]]:
-        """The order with its events and swaps, as of one moment. Raises `NotFound`."""
+    def detail(self, order_id: UUID) -> tuple[Order, list[Event], list[Any]]:
+        """The order with its events and the rows of its swaps, as of one moment. Raises `NotFound`."""
         with self._db.execution_options(isolation_level="REPEATABLE READ").begin() as conn:
             found = order_rows.find(conn, order_id)
             if found is None:
                 raise NotFound(f"There is no order {order_id}.")
-            return found, order_rows.events(conn, order_id), _swaps(conn, order_id)
+            swaps = listing_sql.SWAPS.all(conn, {"id": order_id})
+            return found, order_rows.events(conn, order_id), swaps
 
     def page(self, wanted: Filter, *, limit: int, cursor: str | None) -> tuple[list[Order], str | None]:
         """Orders, newest first, and the cursor to go on from. Raises `BadCursor`.
@@ -117,10 +105,6 @@ def read_cursor(cursor: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,17}", cursor):
         raise BadCursor
     return int(cursor)
-
-
-def _swaps(conn: Connection, order_id: UUID) -> list[Swap]:
-    return [Swap(*row) for row in listing_sql.SWAPS.all(conn, {"id": order_id})]
 
 
 def _ids_between(prefix: str) -> tuple[UUID, UUID]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,44 +12,18 @@ from oee_daemon.orders.order import Order
 from oee_daemon.store import listing_sql, waiting_sql
 
 
-@dataclass(frozen=True, slots=True)
-class Market:
-    """The price that an order is compared with, quote per base; `away_bps`: how far it still has to move."""
-
-    price: str | None
-    away_bps: int | None
-    at: datetime | None
-    stale: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
-    """Who watches prices, at one moment by Postgres's clock. `feeds`: the rows of `waiting_sql.FEEDS`."""
-
-    at: datetime
-    owner: str | None
-    seen_at: datetime | None
-    waiting: int
-    #: Whose price is there and which wait for room, since how long; and stops that wait at their limit.
-    deferred: int
-    deferred_s: float | None
-    latched: int
-    feeds: Sequence[Any]
-
-
 class WaitingOrders:
     """Reads what waits."""
 
     def __init__(self, db: Engine) -> None:
         self._db = db
 
-    def markets(self, ids: Sequence[UUID]) -> Mapping[UUID, Market]:
-        """Of those among `ids` that wait, and whose pair somebody has a price of."""
+    def markets(self, ids: Sequence[UUID]) -> Mapping[UUID, Any]:
+        """The rows of `waiting_sql.MARKETS`, by order: of those that wait, and whose pair has a price."""
         if not ids:
             return {}
         with self._db.connect() as conn:
-            rows = waiting_sql.MARKETS.all(conn, {"ids": [*ids]})
-        return {row.id: Market(row.price, row.away_bps, row.at, row.stale) for row in rows}
+            return {row.id: row for row in waiting_sql.MARKETS.all(conn, {"ids": [*ids]})}
 
     def held_back(self, ids: Sequence[UUID]) -> Mapping[UUID, UUID]:
         """Of those among `ids` that wait, and of whose group another is being executed: by which."""
@@ -70,24 +42,23 @@ class WaitingOrders:
         # What has fired between the two looks waits no more.
         return [order for i in ids if (order := orders.get(i)) is not None and order.status == "waiting"]
 
-    def watch(self) -> Watch:
+    def watch(self) -> tuple[Any, list[Any]]:
+        """The row of `waiting_sql.LEADER` and those of `FEEDS`."""
         with self._db.connect() as conn:
             feeds = waiting_sql.FEEDS.all(conn)
-            leader = waiting_sql.LEADER.one(conn)
-        told = leader._asdict()
-        return Watch(at=told.pop("now"), feeds=feeds, **told)
+            return waiting_sql.LEADER.one(conn), feeds
 
     def prices(self, pairs: Sequence[str]) -> Mapping[str, Any]:
         """The rows of `waiting_sql.PRICES`, by pair: of those that somebody sees a fresh price of."""
         with self._db.connect() as conn:
             return {row.pair: row for row in waiting_sql.PRICES.all(conn, {"pairs": [*pairs]})}
 
-    def gaps(self, order_id: UUID) -> list[tuple[datetime, datetime | None, str]]:
+    def gaps(self, order_id: UUID) -> list[tuple[Any, ...]]:
         """When nobody saw a fresh price while it waited: begun, ended, why; the newest first."""
         with self._db.connect() as conn:
-            return [(begun, ended, why) for begun, ended, why in waiting_sql.GAPS.all(conn, {"id": order_id})]
+            return waiting_sql.GAPS.all(conn, {"id": order_id})
 
-    def legs(self, order_id: UUID) -> list[tuple[UUID, str, str]]:
+    def legs(self, order_id: UUID) -> list[tuple[Any, ...]]:
         """The other orders of its group: id, type, status."""
         with self._db.connect() as conn:
-            return [(i, kind, status) for i, kind, status in waiting_sql.LEGS.all(conn, {"id": order_id})]
+            return waiting_sql.LEGS.all(conn, {"id": order_id})

@@ -23,7 +23,7 @@ from oee_daemon.contract.status import LIVE, MISSED, Status
 from oee_daemon.orders.order import Order
 from oee_daemon.store import predicates
 from oee_daemon.store.order_rows import ORDER, order_row
-from oee_daemon.store.sql_statement import Statement
+from oee_daemon.store.sql_statement import Statement, named_row
 
 #: Orders looked at where a time is turned into a number. A number is drawn a moment after its order's time
 #: was taken, so the two may disagree among orders that were accepted at once: those are at most as many as
@@ -72,11 +72,14 @@ BETWEEN = Statement("""
     -- between: three of the orders whose ids lie there
     SELECT id FROM orders WHERE id BETWEEN %(low)s AND %(high)s LIMIT 3
 """)
-SWAPS = Statement("""
+SWAPS = Statement(
+    """
     -- swaps: of one order, by attempt
     SELECT attempt, signature, state, last_valid_height, signed_at, ended_at FROM swaps
     WHERE order_id = %(id)s ORDER BY attempt
-""")
+    """,
+    named_row,
+)
 
 
 def spent(conn: Connection, keys: list[str]) -> list[str]:

@@ -132,7 +132,7 @@ GLANCE = Statement(
 LEADER = Statement(
     f"""
     -- leader: who watches, how many orders wait, and what does so although its price was there
-    SELECT clock_timestamp() AS now, w.owner, w.seen_at, {_DEFERRED},
+    SELECT clock_timestamp() AS at, w.owner, w.seen_at, {_DEFERRED},
         (SELECT count(*) FROM orders WHERE {WAITING}) AS waiting
     FROM (SELECT) one LEFT JOIN watch w ON w.lease_until > clock_timestamp()
     """,  # noqa: S608
