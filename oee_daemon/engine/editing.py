@@ -29,7 +29,7 @@ from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.engine_spending_limits import SpendingLimits
 from oee_daemon.engine.intake import CANCEL_S, moved_on
 from oee_daemon.engine.placing import Placing
-from oee_daemon.errors import Conflict, Halted, InvalidInput, NotFound
+from oee_daemon.errors import Conflict, Halted, InvalidInput
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.conditions import limit_text, rule_of
 from oee_daemon.orders.edited_terms import as_compared, edited_terms
@@ -38,6 +38,7 @@ from oee_daemon.orders.terms import Terms
 from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.store import editing_sql, order_rows
 from oee_daemon.store.creating_sql import Armed
+from oee_daemon.store.database import aside
 from oee_daemon.store.editing_sql import Edited
 from oee_daemon.store.engine_row import Where
 
@@ -75,7 +76,7 @@ class Editing:
             seen = None
             if self.identity is not None:
                 seen = await asyncio.to_thread(self.identity.must_be_settled)
-            order = await asyncio.to_thread(self._find, order_id)
+            order = await aside(self.db, order_rows.must_find, order_id)
             _must_wait(order, expected)
             changes = read(order)
             tokens = self.network.tokens
@@ -96,13 +97,6 @@ class Editing:
             # It moved between the two looks: it is looked at again, and refused where it waits no more.
             await asyncio.to_thread(moved_on, until)
 
-    def _find(self, order_id: UUID) -> Order:
-        with self.db.connect() as conn:
-            found = order_rows.find(conn, order_id)
-        if found is None:
-            raise NotFound(f"There is no order {order_id}.")
-        return found
-
     async def _arm(self, order: Order, terms: Terms, *, trails_on: bool) -> Armed:
         """What it is compared with; the market is asked where that changes. Raises as `Placing.armed`."""
         compared, before = as_compared(terms, order), as_compared(order, order)
@@ -110,7 +104,7 @@ class Editing:
             listing = compared.token_address is not None
             rule = rule_of(compared.type, compared.side, listing=listing)
             return Armed(rule=rule, price=compared.target_price, data={})
-        peak = await asyncio.to_thread(editing_sql.peak_of, self.db, order) if trails_on else None
+        peak = await aside(self.db, editing_sql.peak_of, order.id) if trails_on else None
         try:
             armed = await self.placing.armed(compared, peak)
         except InvalidInput as e:

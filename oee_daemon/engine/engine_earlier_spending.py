@@ -20,6 +20,7 @@ from oee_daemon.errors import NoReferencePrice
 from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.conditions import past, trailed
 from oee_daemon.store import uncounted_sql
+from oee_daemon.store.database import aside
 from oee_daemon.store.uncounted_sql import Uncounted, Valued
 
 #: Seconds for which a look holds, and its failure. A daemon without the limit may place orders meanwhile.
@@ -61,7 +62,7 @@ class EarlierSpending:
         worth: dict[str, Decimal] = {}
         unpriced: dict[str, str] = {}
         left, after = None, 0
-        while orders := await asyncio.to_thread(self._read, after):
+        while orders := await aside(self._db, uncounted_sql.uncounted, after):
             after = orders[-1].number
             left = await self._count_some(orders, worth, unpriced) or left
         if left is None:
@@ -107,10 +108,6 @@ class EarlierSpending:
                 return Decimal(await self._value(mint, units)) / units
             except NoReferencePrice as e:
                 return e.message.removesuffix(" Nothing was stored.")
-
-    def _read(self, after: int) -> Sequence[Uncounted]:
-        with self._db.connect() as conn:
-            return uncounted_sql.uncounted(conn, after)
 
     def _basis(self, order: Uncounted, unpriced: Mapping[str, str]) -> tuple[str, int]:
         """The mint by which it is valued, and how many units of it."""

@@ -28,7 +28,7 @@ from oee_daemon.orders.terms import Terms
 from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.store import group_placing_sql, order_rows
 from oee_daemon.store.creating_sql import Armed, New
-from oee_daemon.store.database import transactions
+from oee_daemon.store.database import aside, transactions
 from oee_daemon.store.group_placing_sql import NotStored
 from oee_daemon.store.spending_sql import NoRoom
 
@@ -67,14 +67,7 @@ class GroupIntake:
 
     async def find(self, asked: Sequence[Terms], key: str | None) -> Group | None:
         """The group that was placed with the key. Raises `KeyConflict` where it was with other values."""
-        if key is None:
-            return None
-
-        def found() -> Group | None:
-            with self.db.connect() as conn:
-                return self._known(conn, asked, key)
-
-        return await asyncio.to_thread(found)
+        return None if key is None else await aside(self.db, self._known, asked, key)
 
     def is_known(self, key: str | None) -> bool:
         """Whether a group was placed with the key."""

@@ -37,6 +37,7 @@ from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.store import cancel_sql, creating_sql, halt_row, move_sql, order_rows
 from oee_daemon.store.cancel_sql import Chosen
 from oee_daemon.store.creating_sql import Armed, New
+from oee_daemon.store.database import aside
 from oee_daemon.store.engine_row import Where
 from oee_daemon.store.postgres_line import Line
 
@@ -91,27 +92,17 @@ class Intake:
 
     async def check(self, terms: Terms, key: str | None) -> None:
         """Checks all that `accept` checks, without storing. Raises as it does."""
-        if await asyncio.to_thread(self._check_key, terms, key):
+        if (known := await asyncio.to_thread(self._of_key, key)) is not None:
+            self._same(known, terms)
             return
         if terms.oco is not None:
             await asyncio.to_thread(self._joining.check, terms)
         if self.lock is not None:
             await self.lock.require()
-        if halt_mark.halts(self.home, self.network) or await asyncio.to_thread(self._is_halted):
+        if halt_mark.halts(self.home, self.network) or (await aside(self.db, halt_row.read)) is not None:
             raise Halted
         if self.limits is not None:
             await self.limits.check(terms, waits=terms.waits)
-
-    def _check_key(self, terms: Terms, key: str | None) -> bool:
-        """Whether there is an order by that key, which it finds."""
-        if (known := self._of_key(key)) is None:
-            return False
-        self._same(known, terms)
-        return True
-
-    def _is_halted(self) -> bool:
-        with self.db.connect() as conn:
-            return halt_row.read(conn) is not None
 
     def is_known(self, key: str | None) -> bool:
         """Whether an order was placed under that key, kept or not: then `accept` stores nothing new."""
@@ -172,16 +163,11 @@ class Intake:
         try:
             await lock.require()
         except WalletLocked:
-            known = None if key is None else await asyncio.to_thread(self._find, terms, key)
+            known = None if key is None else await aside(self.db, order_rows.find_key, key)
             if known is None:
                 raise
-            return known
+            return self._same(known, terms)
         return None
-
-    def _find(self, terms: Terms, key: str) -> Order | None:
-        with self.db.connect() as conn:
-            known = order_rows.find_key(conn, key)
-        return None if known is None else self._same(known, terms)
 
     async def _create_within(self, limits: SpendingLimits, new: New) -> Order | None:
         """None where the key is known: its order was within them then."""
@@ -252,9 +238,7 @@ class Intake:
             with self.db.connect() as conn:
                 if (cancelled := move_sql.cancel(conn, order_id, seen)) is not None:
                     break
-                order = order_rows.find(conn, order_id)
-            if order is None:
-                raise NotFound(f"There is no order {order_id}.")
+                order = order_rows.must_find(conn, order_id)
             if order.status is Status.CANCELLED:
                 return order
             if order.status not in UNSENT:

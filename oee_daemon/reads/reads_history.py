@@ -50,10 +50,7 @@ class History:
     def order(self, order_id: UUID) -> Order:
         """Raises `NotFound`."""
         with self._db.connect() as conn:
-            found = order_rows.find(conn, order_id)
-        if found is None:
-            raise NotFound(f"There is no order {order_id}.")
-        return found
+            return order_rows.must_find(conn, order_id)
 
     def events(self, order_id: UUID, after: int = 0) -> list[Event]:
         with self._db.connect() as conn:
@@ -62,9 +59,7 @@ class History:
     def detail(self, order_id: UUID) -> tuple[Order, list[Event], list[Any]]:
         """The order with its events and the rows of its swaps, as of one moment. Raises `NotFound`."""
         with self._db.execution_options(isolation_level="REPEATABLE READ").begin() as conn:
-            found = order_rows.find(conn, order_id)
-            if found is None:
-                raise NotFound(f"There is no order {order_id}.")
+            found = order_rows.must_find(conn, order_id)
             swaps = listing_sql.SWAPS.all(conn, {"id": order_id})
             return found, order_rows.events(conn, order_id), swaps
 

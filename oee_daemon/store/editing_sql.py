@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, Engine
@@ -110,9 +111,8 @@ def adopt(conn: Connection, network: str, keeps: Mapping[str, Any] | None) -> in
     return int(_ADOPT.one(conn, {"network": network, "keeps": keeps and Jsonb(keeps)})[0])
 
 
-def peak_of(db: Engine, order: Order) -> Decimal | None:
-    with db.connect() as conn:
-        row = _PEAK.first(conn, {"id": order.id})
+def peak_of(conn: Connection, order_id: UUID) -> Decimal | None:
+    row = _PEAK.first(conn, {"id": order_id})
     return None if row is None else row[0]
 
 

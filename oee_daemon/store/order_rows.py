@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from oee_daemon.contract.order_types import OrderType, Side, SwapMode
 from oee_daemon.contract.status import Status
+from oee_daemon.errors import NotFound
 from oee_daemon.orders.events import Data
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.orders.swap import SignedSwap
@@ -110,6 +111,14 @@ _FIND_KEY = Statement(
 
 def find(conn: Connection, order_id: UUID) -> Order | None:
     return _FIND.first(conn, {"id": order_id})
+
+
+def must_find(conn: Connection, order_id: UUID) -> Order:
+    """Raises `NotFound`."""
+    found = find(conn, order_id)
+    if found is None:
+        raise NotFound(f"There is no order {order_id}.")
+    return found
 
 
 def find_key(conn: Connection, key: str) -> Order | None:
