@@ -25,7 +25,7 @@ from oee_daemon.store.creating_sql import Armed
 from oee_daemon.store.database import transactions
 from oee_daemon.store.engine_row import Where, place
 from oee_daemon.store.halt_row import SHARED_LOCK
-from oee_daemon.store.order_rows import ORDER, order_row
+from oee_daemon.store.order_rows import ORDER, order_row, said
 from oee_daemon.store.predicates import EXPIRED, IS_THERE, UNMET, WAITING
 from oee_daemon.store.spending_sql import Reserving
 from oee_daemon.store.sql_statement import Statement, named_row
@@ -60,10 +60,7 @@ _EDIT = f"""
         WHERE id = %(id)s AND status = 'waiting' AND event_seq = %(seen)s AND NOT {EXPIRED}
             AND {IS_THERE}
         RETURNING {ORDER}
-    ), said AS (
-        INSERT INTO order_events (order_id, seq, status, attempt, at, data)
-        SELECT id, event_seq, status, attempt, updated_at, %(data)s FROM moved
-    ){{beside}}
+    ), {said("%(data)s")}{{beside}}
     SELECT * FROM moved
 """  # noqa: S608  # the names are our own columns
 _RESERVED = """, reserved AS (

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from oee_daemon.store.order_rows import said
 from oee_daemon.store.sql_statement import Statement
 
 #: What waits no more is compared with nothing.
@@ -50,11 +51,7 @@ TURNS = """chosen AS (
     )"""
 _STOP = f"""UPDATE orders s SET status = 'cancelled', fence = s.fence + 1, event_seq = s.event_seq + 1,
             updated_at = clock_timestamp(), finished_at = clock_timestamp(), {DISARMED}, turn = NULL"""  # noqa: S608
-_STOPPED_SAID = """stopped_said AS (
-        INSERT INTO order_events (order_id, seq, status, attempt, at, data)
-        SELECT id, event_seq, status, attempt, updated_at,
-            jsonb_build_object('by', 'oco', 'order', filled) FROM stopped
-    )"""
+_STOPPED_SAID = said("jsonb_build_object('by', 'oco', 'order', filled)", "stopped")
 #: Of `moved (id, group_id)`, filled orders: marks their groups and stops whoever waits there.
 OTHERS_STOPPED = f"""marked AS (
         UPDATE order_groups SET filled = coalesce(filled, moved.id), turn = moved.id FROM moved

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from oee_daemon.orders.order import Order
 from oee_daemon.store.engine_row import Where, place
-from oee_daemon.store.order_rows import ORDER, order_row, order_told
+from oee_daemon.store.order_rows import ORDER, order_row, order_told, said
 from oee_daemon.store.postgres_line import Batch, Line, Row, answered, asked
 from oee_daemon.store.predicates import (
     ABSURD,
@@ -86,10 +86,7 @@ def _claim(slot_class: str) -> Batch:
     ), seated AS (
         UPDATE execution_slots s SET order_id = found_id, taken_at = clock_timestamp()
         FROM taken WHERE s.class = '{slot_class}' AND s.slot = taken.slot
-    ), said AS (
-        INSERT INTO order_events (order_id, seq, status, attempt, at, data)
-        SELECT id, event_seq, status, attempt, updated_at, '{{}}' FROM claimed WHERE begins
-    )
+    ), {said("'{}'", "claimed", "WHERE begins")}
     {answered("SELECT n, found.urgent, claimed.* FROM found LEFT JOIN claimed ON claim = n")}
     """)  # noqa: S608  # the names are our own
 

@@ -27,7 +27,7 @@ from oee_daemon.store.engine_row import Where, place
 from oee_daemon.store.group_sql import DISARMED, HAS_TURN, OTHERS_STOPPED, TURN_GIVEN, UNFILLED
 from oee_daemon.store.halt_row import SHARED_LOCK
 from oee_daemon.store.lease_sql import FREED
-from oee_daemon.store.order_rows import ORDER, order_row, read_times
+from oee_daemon.store.order_rows import ORDER, order_row, read_times, said
 from oee_daemon.store.postgres_line import Batch, Line, answered, asked
 from oee_daemon.store.predicates import EXPIRED, HALTED, IS_THERE, MAY_CANCEL
 from oee_daemon.store.sql_statement import Statement
@@ -36,9 +36,6 @@ from oee_daemon.timing import USUAL
 #: The price of a trailing stop that has not fired; null of any other order.
 _TRAILED = """CASE asked.arm_rule WHEN 2 THEN peak * (10000 - trail_bps) / 10000
             WHEN 3 THEN peak * (10000 + trail_bps) / 10000 END"""
-_SAID = """
-        INSERT INTO order_events (order_id, seq, status, attempt, at, data)
-        SELECT id, event_seq, status, attempt, updated_at, {data} FROM moved"""
 #: What every move is asked with: whose it is and as what it is held; and its event.
 _HELD = "id uuid, held_as text, held_by bigint, data jsonb"
 
@@ -106,8 +103,7 @@ def _move_to(
             AND CASE WHEN asked.n > 0 THEN {only} END
         RETURNING orders.id, event_seq, status, orders.attempt, updated_at, finished_at, next_run_at,
             {EXPIRED} AS expired_by_now, orders.signature, orders.group_id, orders.turn, {told}
-    ), said AS ({_SAID.format(data="data")}
-    ){beside}
+    ), {said("data")}{beside}
     {answered(f"SELECT n, updated_at, finished_at, next_run_at, expired_by_now{tells} FROM moved")}
     """  # noqa: S608  # the names are our own columns
     return Batch(text, first=first)
@@ -333,8 +329,7 @@ def cancelling(name: str, which: str, told: str) -> str:
             lease_owner = NULL, lease_until = NULL, rung_at = NULL, {DISARMED}, turn = NULL
         WHERE {which} AND {MAY_CANCEL} AND {IS_THERE}
         RETURNING {told}
-    ), said AS ({_SAID.format(data="'{}'")}
-    ), freed AS ({FREED.format(moved="moved")}), {TURN_GIVEN}
+    ), {said("'{}'")}, freed AS ({FREED.format(moved="moved")}), {TURN_GIVEN}
     SELECT * FROM moved
     """  # noqa: S608  # the names are our own columns
 

@@ -32,17 +32,18 @@ _TIMES += ("created_at", "updated_at", "finished_at")
 _BYTES = ("request_hash", "route")
 #: The columns of prices, which are read as text: JSON would make floats of them.
 _PRICES = ("target_price", "limit_price")
-#: How what psycopg gives becomes a field's value, where that is not the same.
-_READ: Mapping[str, Callable[[Any], Any]] = {
+_Readers = Mapping[str, Callable[[Any], Any]]
+#: How words and lists become a field's value, whoever brings them.
+_WORDS: _Readers = {
     "status": Status,
     "type": OrderType,
     "side": Side,
     "swap_mode": SwapMode,
     "barred": tuple,
     "accepted_risks": tuple,
-    **dict.fromkeys(_UNITS, int),
-    **dict.fromkeys(_PRICES, Decimal),
 }
+#: How what psycopg gives becomes a field's value, where that is not the same.
+_READ: _Readers = {**_WORDS, **dict.fromkeys(_UNITS, int), **dict.fromkeys(_PRICES, Decimal)}
 
 #: What a statement has to select, or return, for `order_row`.
 ORDER = ", ".join(
@@ -57,16 +58,9 @@ def order_of(row: Mapping[str, Any]) -> Order:
 
 
 #: How a field's value is read from JSON, where that is not the same.
-_TOLD: Mapping[str, Callable[[Any], Any]] = {
-    "id": UUID,
-    "group_id": UUID,
-    "turn": UUID,
-    "status": Status,
-    "type": OrderType,
-    "side": Side,
-    "swap_mode": SwapMode,
-    "barred": tuple,
-    "accepted_risks": tuple,
+_TOLD: _Readers = {
+    **_WORDS,
+    **dict.fromkeys(("id", "group_id", "turn"), UUID),
     **dict.fromkeys(_PRICES, Decimal),
     **dict.fromkeys(_TIMES, datetime.fromisoformat),
     **dict.fromkeys(_BYTES, lambda text: bytes.fromhex(text[2:])),
@@ -78,7 +72,7 @@ def order_told(row: Row) -> Order:
     return _made(row, _TOLD)
 
 
-def _made(row: Mapping[str, Any], reads: Mapping[str, Callable[[Any], Any]]) -> Order:
+def _made(row: Mapping[str, Any], reads: _Readers) -> Order:
     values = {name: row[name] for name in _NAMES}
     for name, read in reads.items():
         if values[name] is not None:
@@ -88,12 +82,10 @@ def _made(row: Mapping[str, Any], reads: Mapping[str, Callable[[Any], Any]]) -> 
 
 def read_times(row: Row) -> Row:
     """The row with its times as times."""
-    return {name: _told(name, value) for name, value in row.items()}
-
-
-def _told(name: str, value: Any) -> Any:
-    read = _TOLD.get(name)
-    return value if read is None or value is None else read(value)
+    return {
+        name: _TOLD[name](value) if name in _TOLD and value is not None else value
+        for name, value in row.items()
+    }
 
 
 def order_row(cursor: Cursor[Any]) -> Callable[[Sequence[Any]], Order]:
@@ -139,6 +131,14 @@ def live_swap(conn: Connection, order_id: UUID) -> SignedSwap | None:
         return None
     order, attempt, signature, raw, height = row
     return SignedSwap(order_id=order, attempt=attempt, signature=signature, raw=raw, last_valid_height=height)
+
+
+def said(data: str, of: str = "moved", only: str = "") -> str:
+    """For a `WITH`: the event of each row of `of`, which has been moved; `data`: of what each says."""
+    return f"""{of}_said AS (
+        INSERT INTO order_events (order_id, seq, status, attempt, at, data)
+        SELECT id, event_seq, status, attempt, updated_at, {data} FROM {of} {only}
+    )"""  # noqa: S608  # names of our own
 
 
 #: What a statement has to select for `event_of`, of `order_events` as `e` and its order as `o`.

@@ -9,7 +9,7 @@ skipped where another has them: what is missed is met again at the next tick. No
 from __future__ import annotations
 
 from oee_daemon.store.group_sql import DISARMED, SUSPENDED, TURN_GIVEN, TURNS
-from oee_daemon.store.order_rows import ORDER
+from oee_daemon.store.order_rows import ORDER, said
 from oee_daemon.store.predicates import ABSURD, HALTED, IS_THERE, over
 from oee_daemon.store.sql_statement import Statement, named_row
 
@@ -121,11 +121,7 @@ FIRED = f"""status = 'pending', fence = o.fence + 1, event_seq = event_seq + 1,
             expires_at = least(good_until, clock_timestamp() + make_interval(secs => valid_for_s),
                 CASE WHEN arm_rule = 4 AND good_until IS NULL
                     THEN launch_at + make_interval(secs => valid_for_s) END)"""
-SAID = """said AS (
-        INSERT INTO order_events (order_id, seq, status, attempt, at, data)
-        SELECT id, event_seq, status, attempt, updated_at,
-            jsonb_build_object('trigger', trigger || jsonb_build_object('firing', firings)) FROM moved
-    )"""
+SAID = said("jsonb_build_object('trigger', trigger || jsonb_build_object('firing', firings))")
 FIRE = Statement(f"""
     -- fire: orders of one pair whose condition is met, each once, of a group one
     WITH leads AS (
@@ -153,6 +149,7 @@ FIRE = Statement(f"""
     ), {SAID}
     SELECT id FROM moved
 """)  # noqa: S608
+_LAPSED_BY = "jsonb_build_object('by', CASE WHEN expires_at = 'epoch' THEN 'restored' ELSE 'expiresAt' END)"
 # An end is final: a database that took over may have forgotten that the order was executed, which only doubt
 # finds out (see `engine_identity`). What merely fires there is claimed by nobody before that.
 LAPSE = Statement(f"""
@@ -168,11 +165,7 @@ LAPSE = Statement(f"""
             {DISARMED}, turn = NULL
         FROM due WHERE o.id = due.id AND o.status = 'waiting'
         RETURNING o.id, event_seq, status, attempt, updated_at, expires_at, o.group_id, o.turn
-    ), {TURN_GIVEN}, said AS (
-        INSERT INTO order_events (order_id, seq, status, attempt, at, data)
-        SELECT id, event_seq, status, attempt, updated_at, jsonb_build_object('by',
-            CASE WHEN expires_at = 'epoch' THEN 'restored' ELSE 'expiresAt' END) FROM moved
-    )
+    ), {TURN_GIVEN}, {said(_LAPSED_BY)}
     SELECT id FROM moved
 """)  # noqa: S608
 LEARN = Statement("""
