@@ -5,6 +5,7 @@ What comes at the same time shares the statement. All times are Postgres's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -115,29 +116,26 @@ _ARMED = {
 }
 #: What the limits decide of a bound is said with it.
 _FIXED, _ARMED_FIXED = (
-    {name: f"{stored[name]}, fixed_by" for name in ("columns", "values")} for stored in (_PENDING, _ARMED)
+    stored | {name: f"{stored[name]}, fixed_by" for name in ("columns", "values")}
+    for stored in (_PENDING, _ARMED)
 )
-_SAID_CREATE = (
-    "-- create: pending orders with their event 1, unless their key is known, or comes twice, or under a halt"
+
+
+def _batch(name: str, what: str, kind: Mapping[str, str], limits: Mapping[str, str], lock: str) -> Batch:
+    return Batch(f"-- {name}: {what}" + _CREATING % {**kind, **limits}, first=lock)
+
+
+_PENDING_SAID = (
+    "pending orders with their event 1, unless their key is known, or comes twice, or under a halt"
 )
-_SAID_PLACE = "-- place: orders that wait, with their event 1, as create does"
-# Behind the lock of who halts: what has begun before a halt is stored by the time it returns, or never.
-_CREATE = Batch(_SAID_CREATE + _CREATING % (_PENDING | _FREE), first=SHARED_LOCK)
-_PLACE = Batch(_SAID_PLACE + _CREATING % (_ARMED | _FREE), first=SHARED_LOCK)
+_ARMED_SAID = "orders that wait, with their event 1, as create does"
 _BOTH_LOCKS = SHARED_LOCK.rstrip() + f", pg_advisory_xact_lock({spending_sql.LOCK})"
-
-
-class _Limited:
-    """The same where limits are set, one after the other."""
-
-    create = Batch(
-        _SAID_CREATE.replace("create", "create_limited", 1) + _CREATING % (_PENDING | _LIMITED | _FIXED),
-        first=_BOTH_LOCKS,
-    )
-    place = Batch(
-        _SAID_PLACE.replace("place", "place_limited", 1) + _CREATING % (_ARMED | _LIMITED | _ARMED_FIXED),
-        first=_BOTH_LOCKS,
-    )
+# Behind the lock of who halts: what has begun before a halt is stored by the time it returns, or never. Where
+# limits are set, one after the other.
+_CREATE = _batch("create", _PENDING_SAID, _PENDING, _FREE, SHARED_LOCK)
+_PLACE = _batch("place", _ARMED_SAID, _ARMED, _FREE, SHARED_LOCK)
+_CREATE_LIMITED = _batch("create_limited", _PENDING_SAID, _FIXED, _LIMITED, _BOTH_LOCKS)
+_PLACE_LIMITED = _batch("place_limited", _ARMED_SAID, _ARMED_FIXED, _LIMITED, _BOTH_LOCKS)
 
 
 async def create(line: Line, order_id: UUID, network: str, new: New) -> Order | None:
@@ -154,8 +152,8 @@ async def create(line: Line, order_id: UUID, network: str, new: New) -> Order | 
 def batch_of(waits: bool, *, limited: bool) -> Batch:
     """The statement that stores such orders."""
     if waits:
-        return _Limited.place if limited else _PLACE
-    return _Limited.create if limited else _CREATE
+        return _PLACE_LIMITED if limited else _PLACE
+    return _CREATE_LIMITED if limited else _CREATE
 
 
 def row_of(order_id: UUID, network: str, new: New) -> Row:

@@ -75,7 +75,6 @@ _UNRESERVED = """, unreserved AS (
 _PLAIN = Statement(_EDIT.format(beside=_UNRESERVED), order_row)
 _LIMITED = Statement(_EDIT.format(beside=_RESERVED), order_row)
 _MAY_STORE = Statement(SHARED_LOCK)
-_MAY_SPEND = Statement(spending_sql.LIMITS_LOCK)
 _OF_DAY = Statement(
     f"""
     -- of_day: what is spent or reserved in the last 24 h by others, and by the order itself
@@ -135,7 +134,7 @@ def edit(
             raise Halted
         if reserving is None:
             return _PLAIN.first(conn, values)
-        _MAY_SPEND.first(conn)
+        spending_sql.MAY_SPEND.first(conn)
         day = _OF_DAY.one(conn, {"id": order.id})
         usd, most = reserving.usd, reserving.max_daily
         if usd is None:

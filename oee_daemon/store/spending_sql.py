@@ -21,10 +21,7 @@ from oee_daemon.store.sql_statement import Statement
 
 #: Any number that is ours: who reserves waits for who reserves.
 LOCK = 0x0EE_11A1
-LIMITS_LOCK = f"""
-    -- may_spend: one after the other
-    SELECT pg_advisory_xact_lock({LOCK})
-"""
+MAY_SPEND = Statement(f"-- may_spend: one after the other\nSELECT pg_advisory_xact_lock({LOCK})")
 #: A bucket is over when its last moment is 24 h ago.
 COUNTS = "minute > clock_timestamp() - interval '24 hours 1 minute'"
 #: Of `reserving (id, usd, units)`: what each order reserves.
@@ -93,7 +90,6 @@ class Use(NamedTuple):
     now: datetime
 
 
-_LOCK = Statement(LIMITS_LOCK)
 # Of an order that nobody here can know of, the whole counts as spent.
 _SETTLE = Statement("""
     -- settle: of orders that have ended, what they have spent
@@ -139,7 +135,7 @@ _USE = Statement(
 def settle(db: Engine) -> None:
     """Counts what orders that have ended did spend, in place of what they had reserved."""
     with transactions(db).begin() as conn:
-        _LOCK.first(conn)
+        MAY_SPEND.first(conn)
         _SETTLE.run(conn)
         _FORGET.run(conn)
         _FORGET_REMOVED.run(conn)

@@ -14,9 +14,9 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, Engine
 
-from oee_daemon.store import spending_sql
 from oee_daemon.store.database import transactions
 from oee_daemon.store.predicates import LIVE
+from oee_daemon.store.spending_sql import MAY_SPEND
 from oee_daemon.store.sql_statement import Statement
 
 #: Orders that are read at once, and noted in one transaction, for which whoever places waits: a hundred
@@ -76,7 +76,6 @@ _NOTE = Statement("""
     WHERE NOT EXISTS (SELECT FROM counted c WHERE c.order_id = v.id)
     ON CONFLICT (order_id) DO NOTHING
 """)
-_LOCK = Statement(spending_sql.LIMITS_LOCK)
 
 
 def uncounted(conn: Connection, after: int) -> list[Uncounted]:
@@ -88,5 +87,5 @@ def note(db: Engine, valued: Sequence[Valued]) -> None:
     """From now on these count."""
     rows = [{"id": str(v.id), "amount": v.amount, "units": v.units} for v in valued]
     with transactions(db).begin() as conn:
-        _LOCK.first(conn)
+        MAY_SPEND.first(conn)
         _NOTE.run(conn, {"valued": Jsonb(rows)})

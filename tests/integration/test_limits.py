@@ -143,7 +143,7 @@ def test_who_asks_while_another_is_being_stored_finds_what_that_one_took(
 def test_without_the_lock_both_would_be_stored(
     bench: Bench, sql: psycopg.Connection[Any], empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(creating_sql._Limited, "create", Batch(creating_sql._Limited.create.texts[-1]))
+    monkeypatch.setattr(creating_sql, "_CREATE_LIMITED", Batch(creating_sql._CREATE_LIMITED.texts[-1]))
     assert two_at_once(bench, sql, empty_url) == 2
 
 
