@@ -37,7 +37,7 @@ from oee_daemon.store.postgres_connection import (
     STATEMENT_S,
     Bounded,
     Silent,
-    connector,
+    connect,
 )
 
 P = ParamSpec("P")
@@ -60,12 +60,11 @@ _DRIVER = "postgresql+psycopg"
 _USED = "used"
 #: What an address may say after its `?`: what libpq knows, and not what the driver alone does.
 _PARAMETERS = frozenset(one.keyword.decode() for one in pq.Conninfo.get_defaults())
-#: When somebody here was last not answered, by address: what one pool learns the others need not.
-_silent_at: dict[URL, float] = {}
 
 
 class Lead:
-    """Which server the newest connection to an address led to, for all who have older ones.
+    """Which server the newest connection to an address led to, and when somebody was last not answered there,
+    for all who have older ones: what one of them learns the others need not.
 
     One that lost its place to another goes on answering those that it had; and what is stored there nobody
     who works reads.
@@ -76,6 +75,7 @@ class Lead:
         #: not one of a program that passes on what it is told, over a network or as a pool.
         self.fixed = False
         self._begun, self._server = 0.0, ""
+        self._silent_at = 0.0
 
     def note(self, made: Bounded) -> bool:
         """Learns of a new connection. Whether the older ones lead elsewhere."""
@@ -85,9 +85,14 @@ class Lead:
         before, self._begun, self._server = self._server, made.begun, made.server
         return before not in ("", made.server)
 
-    def has_left(self, made: Bounded) -> bool:
-        """Whether that connection leads elsewhere than new ones do."""
-        return made.server is not None and made.server != self._server
+    def silence(self) -> None:
+        """Somebody is not answered there: what is older is not trusted."""
+        self._silent_at = time.monotonic()
+
+    def trusts(self, made: Bounded, used: float) -> bool:
+        """Whether that connection leads where new ones do, and nobody was silent since it was last used, by
+        the monotonic clock."""
+        return used >= self._silent_at and made.server in (None, self._server)
 
 
 _leads: dict[URL, Lead] = {}
@@ -112,9 +117,10 @@ def open_database(url: str | URL, *, pool_size: int, statement_s: float = STATEM
         # Parameters carry amounts and keys; they do not belong in logged errors.
         hide_parameters=True,
     )
-    connect = connector(statement_s)
-    event.listen(db, "do_connect", lambda _dialect, _record, args, given: connect(*args, **given))
-    pool = _Pool(address, statement_s)
+    event.listen(
+        db, "do_connect", lambda _dialect, _record, args, given: connect(statement_s, *args, **given)
+    )
+    pool = _Pool(lead_of(address), statement_s)
     event.listen(db, "connect", pool.made)
     event.listen(db, "checkout", pool.taken)
     event.listen(db, "checkin", pool.given_back)
@@ -193,7 +199,7 @@ def look_anew(db: Engine) -> bool:
 
 def _connect(url: URL) -> tuple[Bounded, bool]:
     args, given = postgresql.psycopg.dialect().create_connect_args(url)  # type: ignore[no-untyped-call]
-    made = connector(STATEMENT_S)(*args, **given)
+    made = connect(STATEMENT_S, *args, **given)
     return made, lead_of(url).note(made)
 
 
@@ -210,23 +216,11 @@ def dial(url: URL, settings: Mapping[str, str]) -> Bounded:
     return made
 
 
-def silent_since(url: URL) -> float:
-    """When somebody was last not answered there, by the monotonic clock. What is older is not trusted."""
-    # An address is dear to hash, and mostly nobody was ever silent.
-    return _silent_at.get(url, 0.0) if _silent_at else 0.0
-
-
-def silence(url: URL) -> None:
-    """Somebody is not answered there."""
-    _silent_at[url] = time.monotonic()
-
-
 class _Pool:
     """What is known of a pool's connections beside what the pool knows."""
 
-    def __init__(self, address: URL, statement_s: float) -> None:
-        self._address = address
-        self._lead = lead_of(address)
+    def __init__(self, lead: Lead, statement_s: float) -> None:
+        self._lead = lead
         self._statement_s = statement_s
 
     def made(self, connection: Any, record: Any) -> None:
@@ -250,8 +244,7 @@ class _Pool:
         idle = time.monotonic() - used
         if (
             connection.closed
-            or used < silent_since(self._address)
-            or self._lead.has_left(connection)
+            or not self._lead.trusts(connection, used)
             or (idle > FRESH_S and _readable(connection))
         ):
             raise InvalidatePoolError("the server closed it, is silent, or is not where new ones lead")
@@ -265,7 +258,7 @@ class _Pool:
 
     def lost(self, _connection: Any, _record: Any, error: BaseException | None) -> None:
         if isinstance(error, Silent):
-            silence(self._address)
+            self._lead.silence()
 
 
 def _readable(connection: Any) -> bool:

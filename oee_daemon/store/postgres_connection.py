@@ -7,8 +7,7 @@ before it is used. And who is never answered is told so: a peer that went silent
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
-from functools import partial
+from collections.abc import Generator
 from typing import Any, TypeVar
 
 import psycopg
@@ -108,12 +107,8 @@ def _until(gen: PQGen[RV], limit: float) -> Generator[Any, Any, RV]:
         return found
 
 
-def connector(statement_s: float) -> Callable[..., Bounded]:
-    """Makes connections on which Postgres may work for `statement_s` on each statement."""
-    return partial(_connect, statement_s)
-
-
-def _connect(statement_s: float, *args: Any, **parameters: Any) -> Bounded:
+def connect(statement_s: float, *args: Any, **parameters: Any) -> Bounded:
+    """A connection on which Postgres may work for `statement_s` on each statement."""
     begun = time.monotonic()
     made = Bounded.connect(*args, **_DEFAULTS | parameters | _FIXED)
     try:

@@ -27,7 +27,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from oee_daemon import failpoints
-from oee_daemon.store.database import FRESH_S, STALE_S, address_of, dial, lead_of, silence, silent_since
+from oee_daemon.store.database import FRESH_S, STALE_S, address_of, dial, lead_of
 from oee_daemon.store.postgres_connection import GRACE_S, STATEMENT_S, Bounded, Silent
 
 #: A row that is asked with, or answered: flat, by column.
@@ -182,7 +182,7 @@ class Line:
         leads where new ones do. So what can't be sent is not mistaken for sent."""
         idle = time.monotonic() - self._used
         if self._connection is not None and (
-            idle > STALE_S or self._used < silent_since(self._url) or self._lead.has_left(self._connection)
+            idle > STALE_S or not self._lead.trusts(self._connection, self._used)
         ):
             self._disconnect()
         if self._connection is not None and idle > FRESH_S:
@@ -312,7 +312,7 @@ class Line:
         self._depart()
 
     def _silent(self) -> None:
-        silence(self._url)
+        self._lead.silence()
         self._lose(Silent(f"Postgres gave no answer within {self.answer_s:g} s"))
 
     def _lose(self, error: Exception, *, sent: bool = True) -> None:

@@ -13,7 +13,6 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from oee_daemon import failpoints
-from oee_daemon.store import database
 from oee_daemon.store.database import transactions
 from oee_daemon.store.postgres_connection import Silent
 from oee_daemon.store.postgres_line import SETTINGS, Batch, Line, answered, asked
@@ -84,7 +83,7 @@ def test_a_connection_that_others_found_silent_or_that_rested_for_long_is_made_a
             return int(row["pid"])
 
         pids = [await pid(), await pid()]
-        database.silence(line._url)
+        line._lead.silence()
         pids.append(await pid())
         monkeypatch.setattr("oee_daemon.store.postgres_line.STALE_S", 0.0)
         return [*pids, await pid()]
