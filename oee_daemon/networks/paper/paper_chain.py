@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from oee_daemon import failpoints
 from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import AttemptFailed, BadCursor, ChainUnavailable
-from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding, newer
+from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.network_clock import Clock
+from oee_daemon.networks.network_own_ledger import OwnChain, Reachable
 from oee_daemon.networks.paper.paper_ledger import Landing, Ledger, LedgerRow, fill_of
 from oee_daemon.networks.paper.paper_swap import MARK, PaperSwap, blockhash_of, read_swap, signature_of
 from oee_daemon.networks.verdict import VALID_BLOCKS
@@ -29,6 +28,8 @@ EXPECTED_S = 1.5
 #: Seconds that a venue has to say the price of a landing, and milliseconds until it is asked once more.
 REQUOTE_S, AGAIN_MS = 1.0, 2000
 
+#: Around each question to the ledger.
+REACHABLE = Reachable("The paper network's ledger can't be reached.")
 #: The price of a swap's landing now, within so many seconds. Raises `AttemptFailed`.
 Requote = Callable[[PaperSwap, float], Awaitable[Quote]]
 
@@ -38,7 +39,7 @@ _WHY = {
 }
 
 
-class PaperChain:
+class PaperChain(OwnChain):
     """`expected_s`: from a submission to its landing."""
 
     #: It is kept in the engine's own database.
@@ -72,7 +73,7 @@ class PaperChain:
     async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
         content = _verified(swap)
         due_ms = self._clock.now_ms() + round(self._expected_s * 1000)
-        with reachable():
+        with REACHABLE:
             height = await self._height()
             taken = await self._ledger.take(swap.signature, content, height=height, due_ms=due_ms)
         if not taken:
@@ -82,7 +83,7 @@ class PaperChain:
         content = _verified(swap)
         until_ms = self._clock.now_ms() + round(wait_s * 1000)
         while True:
-            with reachable():
+            with REACHABLE:
                 height, row = await self._seen(swap.signature, content)
             left_ms = until_ms - self._clock.now_ms()
             if left_ms <= 0 or (row is not None and row.state != "sent"):
@@ -126,25 +127,15 @@ class PaperChain:
         failpoints.hit("landed", content.attempt)
 
     async def fill(self, signature: str) -> Fill | None:
-        with reachable():
+        with REACHABLE:
             row = await self._ledger.find(signature)
         return fill_of(row) if row is not None and row.state == "landed" else None
-
-    async def landings(
-        self, *, limit: int, before: str | None = None, until: str | None = None
-    ) -> LandingPage:
-        page = await self.fills(limit=limit, before=before)
-        listed = [ListedLanding(fill.signature, fill.at) for fill in page.fills]
-        return newer(listed, page.before, until)
-
-    async def fills_of(self, signatures: Sequence[str]) -> FillPage:
-        return FillPage([fill for one in signatures if (fill := await self.fill(one)) is not None], None)
 
     async def fills(
         self, *, limit: int, before: str | None = None, mints: Sequence[str] = (), urgent: bool = True
     ) -> FillPage:
         place = None
-        with reachable():
+        with REACHABLE:
             height = await self._height()
             if before is not None:
                 place = await self._ledger.find(before) if before.startswith(MARK) else None
@@ -160,19 +151,9 @@ class PaperChain:
 
     async def _begun(self) -> int:
         if self._genesis is None:
-            with reachable():
+            with REACHABLE:
                 self._genesis = await self._ledger.genesis_ms(self._clock.now_ms())
         return self._genesis
-
-
-class reachable:  # noqa: N801
-    """Whatever keeps the ledger from answering is the chain not answering."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, SQLAlchemyError):
-            raise ChainUnavailable("The paper network's ledger can't be reached.") from error
 
 
 def _landing(content: PaperSwap, quote: Quote) -> Landing:

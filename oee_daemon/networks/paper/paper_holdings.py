@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from oee_daemon.networks.holdings import Holding, Means, Mints
 from oee_daemon.networks.network_tokens import TokenBook
-from oee_daemon.networks.paper.paper_chain import PaperChain, reachable
+from oee_daemon.networks.paper.paper_chain import REACHABLE, PaperChain
 from oee_daemon.networks.paper.paper_ledger import Ledger
 from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.orders.swap import QuoteRequest
@@ -58,5 +58,5 @@ class PaperHoldings:
     async def _held(self) -> dict[str, int]:
         # Asked for who it is, a new ledger begins.
         await self._chain.identity()
-        with reachable():
+        with REACHABLE:
             return dict(await self._ledger.balances())

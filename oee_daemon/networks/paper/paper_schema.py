@@ -6,14 +6,11 @@ made them. What a row means says `paper_ledger`.
 
 from __future__ import annotations
 
-from typing import Any
+from sqlalchemy import Engine
 
-from sqlalchemy import Engine, event
+from oee_daemon.networks.network_own_ledger import open_tables
 
-from oee_daemon.settings import LEDGER_CONNECTIONS
-from oee_daemon.store.database import open_database
-
-#: Any number that is ours: of those who come at once one makes the tables.
+#: Any number that is ours.
 _LOCK = 0x0EE_9A9E2
 _TABLES = """
     CREATE TABLE IF NOT EXISTS paper_balance (
@@ -47,17 +44,4 @@ _TABLES = """
 
 def open_schema(url: str) -> Engine:
     """The tables in the Postgres at `url`; connects on first use."""
-    db = open_database(url, pool_size=LEDGER_CONNECTIONS)
-    event.listen(db, "connect", _make_tables)
-    return db
-
-
-def _make_tables(connection: Any, _record: Any) -> None:
-    """Before anything is asked on a new connection. The last table is there once all are."""
-    if connection.execute("SELECT to_regclass('paper_chain')").fetchone() != (None,):
-        return
-    with connection.transaction():
-        connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        for statement in _TABLES.split(";"):
-            if statement.strip():
-                connection.execute(statement, prepare=False)
+    return open_tables(url, _TABLES, "paper_chain", _LOCK)

@@ -18,14 +18,14 @@ from uuid import UUID
 from solders.hash import Hash
 from solders.transaction import VersionedTransaction
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import failpoints
 from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.contract.planned_faults import READS, WRITES
 from oee_daemon.errors import BadCursor, ChainUnavailable
-from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding, newer
+from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.network_clock import Clock, SystemClock
+from oee_daemon.networks.network_own_ledger import OwnChain, Reachable
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_faults import Fault, Faults
 from oee_daemon.networks.simulated.simulated_instruction import read_instruction
@@ -48,11 +48,13 @@ SECOND_MS = 50
 FORK_MS = 1200
 #: In front of the signature: a swap in such a block.
 ORPHAN = "orphaned "
+#: Around each question to the ledger.
+_REACHABLE = Reachable("the chain's ledger can't be reached")
 #: 64 bytes in base 58.
 _SIGNATURE = re.compile(r"[1-9A-HJ-NP-Za-km-z]{64,88}")
 
 
-class SimulatedChain:
+class SimulatedChain(OwnChain):
     """`failure_rate` of the attempts are rejected with `slippage_exceeded`; the rest land as quoted.
 
     `confirm_ms`: from a submission until the chain shows it. `faults`: the network's, read by `line`.
@@ -95,7 +97,7 @@ class SimulatedChain:
 
     async def _begun(self) -> int:
         if self._genesis is None:
-            with _reachable():
+            with _REACHABLE:
                 self._genesis = await self._ledger.genesis_ms(self._clock.now_ms())
         return self._genesis
 
@@ -117,7 +119,7 @@ class SimulatedChain:
         if row is not None and await self._landed_at_once(row, last):
             failpoints.hit("landed", content["attempt"])
             return
-        with _reachable():
+        with _REACHABLE:
             fault = await self._faults.take("chain", WRITES, content["number"])
         kind = "" if fault is None else fault.kind
         if kind in ("refuse", "hang"):
@@ -130,7 +132,7 @@ class SimulatedChain:
             raise ChainUnavailable("the chain no longer takes it: its blockhash is too old")
         if fault is not None and kind in ("late", "fork"):
             row = await self._put_off(row, fault, last)
-        with _reachable():
+        with _REACHABLE:
             await self._ledger.append(row, last)
         failpoints.hit("landed", content["attempt"])
         if kind == "lose":
@@ -138,7 +140,7 @@ class SimulatedChain:
 
     async def _landed_at_once(self, row: dict[str, Any], last: int) -> bool:
         """Whether no fault was ordered: then the row is where it belongs."""
-        with _reachable():
+        with _REACHABLE:
             told = await self._ledger.append_at_once(row, last)
         if told is None or told.ordered:
             return False
@@ -153,7 +155,7 @@ class SimulatedChain:
         """The row as it lands later, at the latest in the block after its last valid one, as on Solana."""
         now_ms = self._clock.now_ms()
         if fault.kind == "fork":
-            with _reachable():
+            with _REACHABLE:
                 orphan = {"signature": ORPHAN + row["signature"], "state": "orphaned"}
                 await self._ledger.append(row | orphan | {"visible_ms": now_ms + FORK_MS}, last)
         latest_ms = await self._begun() + (last + 1) * SLOT_MS
@@ -198,7 +200,7 @@ class SimulatedChain:
     async def look(self, swap: SignedSwap, wait_s: float = 0) -> list[Look]:
         until_ms = self._clock.now_ms() + int(wait_s * 1000)
         while True:
-            with _reachable():
+            with _REACHABLE:
                 looks, next_ms = await self._round(swap, until_ms)
             left_ms = until_ms - self._clock.now_ms()
             final = sum(look.final for look in looks)
@@ -257,21 +259,11 @@ class SimulatedChain:
 
     async def fill(self, signature: str) -> Fill | None:
         now_ms = self._clock.now_ms()
-        with _reachable():
+        with _REACHABLE:
             row, _ = await self._ledger.find(signature)
         if row is None or row.state != "landed" or row.visible_ms > now_ms:
             return None
         return fill_of(row)
-
-    async def landings(
-        self, *, limit: int, before: str | None = None, until: str | None = None
-    ) -> LandingPage:
-        page = await self.fills(limit=limit, before=before)
-        listed = [ListedLanding(fill.signature, fill.at) for fill in page.fills]
-        return newer(listed, page.before, until)
-
-    async def fills_of(self, signatures: Sequence[str]) -> FillPage:
-        return FillPage([fill for one in signatures if (fill := await self.fill(one)) is not None], None)
 
     async def fills(
         self, *, limit: int, before: str | None = None, mints: Sequence[str] = (), urgent: bool = True
@@ -279,7 +271,7 @@ class SimulatedChain:
         await self._begun()
         now_ms = self._clock.now_ms()
         place = None
-        with _reachable():
+        with _REACHABLE:
             if before is not None:
                 row = (await self._ledger.find(before))[0] if _SIGNATURE.fullmatch(before) else None
                 if row is None or row.state != "landed":
@@ -292,16 +284,6 @@ class SimulatedChain:
             # What landed later than this is not shown yet.
             self._at(now_ms - self._confirm_ms),
         )
-
-
-class _reachable:  # noqa: N801
-    """Whatever keeps the ledger from answering is the chain not answering."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, SQLAlchemyError):
-            raise ChainUnavailable("the chain's ledger can't be reached") from error
 
 
 def _behind(fault: Fault | None) -> int:

@@ -12,8 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 
-from oee_daemon.settings import LEDGER_CONNECTIONS
-from oee_daemon.store.database import open_database
+from oee_daemon.networks.network_own_ledger import open_tables
 
 #: What a row of `sim_faults` means says `oee_daemon.contract.planned_faults`. A row of `sim_ledger` has
 #: landed, was rejected, or is orphaned: in a block that is lost; its amounts are base units as text, for
@@ -47,30 +46,17 @@ _TABLES = """
     );
     CREATE TABLE IF NOT EXISTS sim_paths (pair TEXT PRIMARY KEY, begun_height BIGINT NOT NULL)
 """
-_OF_POSTGRES = _TABLES.format(serial="SERIAL", uuid="UUID").split(";")
+_OF_POSTGRES = _TABLES.format(serial="SERIAL", uuid="UUID")
 #: An id as 32 hexadecimal digits.
 _OF_FILE = _TABLES.format(serial="INTEGER", uuid="CHAR(32)").split(";")
 
-#: Any number that is ours: of those who come at once one makes the tables. With `IF NOT EXISTS` alone the
-#: second of them fails, on the unique indexes of Postgres's own catalogue.
+#: Any number that is ours.
 _LOCK = 0x0EE_51333
 
 
 def open_schema(url: str) -> Engine:
     """The tables in the Postgres at `url`; connects on first use."""
-    db = open_database(url, pool_size=LEDGER_CONNECTIONS)
-    event.listen(db, "connect", _make_tables)
-    return db
-
-
-def _make_tables(connection: Any, _record: Any) -> None:
-    """Before anything is asked on a new connection, so that nobody who finds Postgres misses a table."""
-    if connection.execute("SELECT to_regclass('sim_paths')").fetchone() != (None,):
-        return
-    with connection.transaction():
-        connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        for statement in _OF_POSTGRES:
-            connection.execute(statement, prepare=False)
+    return open_tables(url, _OF_POSTGRES, "sim_paths", _LOCK)
 
 
 def open_file(path: Path) -> Engine:
