@@ -19,8 +19,9 @@ from sqlalchemy import Connection
 from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.contract.status import FINAL, LETS_GO, MISSED, Status, check
 from oee_daemon.errors import AttemptFailed
+from oee_daemon.orders import events
 from oee_daemon.orders.conditions import Back
-from oee_daemon.orders.events import Building, Confirmed, Data, Ended, Submitted, Waiting
+from oee_daemon.orders.events import Data
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Quote, SignedSwap, VenueAnswer
 from oee_daemon.store.engine_row import Where, place
@@ -230,7 +231,7 @@ async def choose(
     changes |= {"quote_fee": quote.fee, "min_receive": order.min_receive, "max_spend": order.max_spend}
     changes["min_receive" if order.swap_mode is SwapMode.EXACT_IN else "max_spend"] = bound
     changes["fixed_by"] = quote.venue if order.bound is None else order.fixed_by
-    data = Building(quote.venue, answers, verdicts).data()
+    data = events.building(quote.venue, answers, verdicts)
     return await _move(line, order, Status.BUILDING, _CHOOSE, data, changes, lease=lease)
 
 
@@ -239,7 +240,7 @@ async def submit(
 ) -> Order | None:
     """To `submitted`, with the swap as `signed`. None, too: the order's time is over, or the engine is
     halted."""
-    data, changes = Submitted(swap.signature).data(), {"signature": swap.signature, "route": None}
+    data, changes = events.submitted(swap.signature), {"signature": swap.signature, "route": None}
     stored: dict[str, Any] = {"raw": swap.raw, "height": swap.last_valid_height}
     return await _move(line, order, Status.SUBMITTED, _SUBMIT, data, changes, lease=lease, **stored)
 
@@ -251,7 +252,7 @@ async def confirm(
     becomes; None leaves it. `stopped`: takes up who was cancelled."""
     changes = {"signature": fill.signature, "filled_in": fill.amount_in, "filled_out": fill.amount_out}
     changes |= {"fee": fill.fee}
-    data = Confirmed(fill).data()
+    data = events.confirmed(fill)
     batch = _CONFIRM if order.group_id is None else _CONFIRM_ONE
     return await _move(line, order, Status.CONFIRMED, batch, data, changes, stopped, swap_ended=swap_ended)
 
@@ -269,7 +270,7 @@ async def retry(
 ) -> Order | None:
     """To `pending`, for the next attempt after `delay`. `bars`: a venue that the order asks no more;
     `rejections`: on the chain in a row. None, too: its group's turn is another's."""
-    data = Ended(failure.as_dict(), answers, round(delay.total_seconds() * 1000), bars).data()
+    data = events.ended(failure.as_dict(), answers, round(delay.total_seconds() * 1000), bars)
     changes: dict[str, Any] = {"attempt": order.attempt + 1, "venue": None, "signature": None, "asks": 0}
     changes |= {"rejections": rejections, "barred": order.barring(bars), "fixed_by": order.fixed_by}
     changes |= {"min_receive": order.min_receive, "max_spend": order.max_spend}
@@ -289,7 +290,7 @@ async def fail(
 ) -> Order | None:
     """To `failed`: no other attempt is left, or would help."""
     error = failure.as_dict()
-    data = Ended(error, answers, barred=bars).data()
+    data = events.ended(error, answers, barred=bars)
     changes = {"error": error, "barred": order.barring(bars)}
     return await _move(line, order, Status.FAILED, _FAIL, data, changes, swap_ended=swap_ended)
 
@@ -304,7 +305,7 @@ async def wait(
 ) -> Order | None:
     """To `waiting`: its price is gone, or its time for this time is over. None, too: so is its time to wait,
     or another order of its group was filled. `why`: the code and the sentence."""
-    data = Waiting(why, answers, round(back.rest.total_seconds() * 1000)).data()
+    data = events.waiting(why, answers, round(back.rest.total_seconds() * 1000))
     changes: dict[str, Any] = {"attempt": order.attempt + 1, "venue": None, "signature": None, "asks": 0}
     changes |= {"returns": back.returns, "rejections": back.rejections, "latched": back.latched}
     values: dict[str, Any] = {"arm_rule": back.rule, "arm_price": back.price, "rest": back.rest}
@@ -314,7 +315,7 @@ async def wait(
 async def expire(line: Line, order: Order, failure: AttemptFailed | None) -> Order | None:
     """To `expired`. `failure`: why nobody executed the order in time, where that is known."""
     error = None if failure is None else failure.as_dict()
-    return await _move(line, order, Status.EXPIRED, _EXPIRE, Ended(error).data(), {"error": error})
+    return await _move(line, order, Status.EXPIRED, _EXPIRE, events.ended(error), {"error": error})
 
 
 def cancelling(name: str, which: str, told: str) -> str:

@@ -14,7 +14,7 @@ from oee_daemon.api.quote_wire import event_data
 from oee_daemon.contract.order_types import Side
 from oee_daemon.contract.status import Status
 from oee_daemon.networks.network_tokens import TokenBook
-from oee_daemon.orders.events import Building, Confirmed, Ended, Submitted
+from oee_daemon.orders import events
 from oee_daemon.orders.order import Event
 from oee_daemon.orders.swap import Fill, Quote, VenueAnswer
 from oee_daemon.orders.tokens import TOKENS
@@ -45,29 +45,29 @@ NO_ROUTE = '{"code":"no_route","message":"No venue can fill it.","retryable":tru
 CASES: list[tuple[Status, dict[str, Any], str]] = [
     (Status.PENDING, {}, "{}"),
     (Status.ROUTING, {}, "{}"),
-    (Status.BUILDING, Building("raydium", ANSWERS).data(), f'{{"venue":"raydium","quotes":{QUOTES}}}'),
-    (Status.SUBMITTED, Submitted("5SIG").data(), '{"signature":"5SIG"}'),
+    (Status.BUILDING, events.building("raydium", ANSWERS), f'{{"venue":"raydium","quotes":{QUOTES}}}'),
+    (Status.SUBMITTED, events.submitted("5SIG"), '{"signature":"5SIG"}'),
     (Status.SUBMITTED, {"assumed": True}, '{"assumed":true}'),
     (
         Status.CONFIRMED,
-        Confirmed(FILL).data(),
+        events.confirmed(FILL),
         '{"fee":"0.00375","slot":7,"price":"144","filledIn":"1.5","filledOut":"216","signature":"5SIG"}',
     ),
     (
         Status.CONFIRMED,
-        Confirmed(replace(FILL, network_fee=5000)).data(),
+        events.confirmed(replace(FILL, network_fee=5000)),
         '{"fee":"0.00375","slot":7,"price":"144","filledIn":"1.5","filledOut":"216","signature":"5SIG",'
         '"networkFee":"0.000005"}',
     ),
     (
         Status.PENDING,
-        Ended(ERROR, ANSWERS, 480).data(),
+        events.ended(ERROR, ANSWERS, 480),
         f'{{"error":{NO_ROUTE},"quotes":{QUOTES},"retryInMs":480}}',
     ),
-    (Status.PENDING, Ended(ERROR, (), 480).data(), f'{{"error":{NO_ROUTE},"quotes":[],"retryInMs":480}}'),
-    (Status.FAILED, Ended(ERROR).data(), f'{{"error":{NO_ROUTE},"quotes":[]}}'),
-    (Status.EXPIRED, Ended(ERROR).data(), f'{{"error":{NO_ROUTE}}}'),
-    (Status.EXPIRED, Ended(None).data(), "{}"),
+    (Status.PENDING, events.ended(ERROR, (), 480), f'{{"error":{NO_ROUTE},"quotes":[],"retryInMs":480}}'),
+    (Status.FAILED, events.ended(ERROR), f'{{"error":{NO_ROUTE},"quotes":[]}}'),
+    (Status.EXPIRED, events.ended(ERROR), f'{{"error":{NO_ROUTE}}}'),
+    (Status.EXPIRED, events.ended(None), "{}"),
     (Status.CANCELLED, {}, "{}"),
 ]
 
@@ -84,10 +84,10 @@ def test_an_event_is_shown_as_it_always_was(status: Status, stored: dict[str, An
 
 
 def test_what_is_stored_has_amounts_in_base_units() -> None:
-    (raydium, meteora) = Building("raydium", ANSWERS).data()["answers"]
+    (raydium, meteora) = events.building("raydium", ANSWERS)["answers"]
     assert raydium == {
         "venue": "raydium", "latency_ms": 41, "amount_in": 1_500_000_000, "amount_out": 216_120_000,
         "fee": 3_750_000, "price_impact_bps": 2,
     }  # fmt: skip
     assert set(meteora) == {"venue", "latency_ms", "error"}
-    assert Confirmed(FILL).data()["amount_out"] == 216_000_000
+    assert events.confirmed(FILL)["amount_out"] == 216_000_000
