@@ -13,7 +13,7 @@ from oee_daemon.api import order_wire, request_wire
 from oee_daemon.api.api_answer_schema import Order, OrderId, OrderIn, Shape
 from oee_daemon.api.api_document import answers, known_query, reads
 from oee_daemon.api.api_placing import arm_new, check_key, learn, read_header
-from oee_daemon.api.api_problems import as_problem, problem
+from oee_daemon.api.api_problems import problem
 from oee_daemon.api.api_protection import MEANT, check_meant
 from oee_daemon.api.api_state import State, state_of
 from oee_daemon.api.feed_wire import armed_json, orders_json
@@ -119,18 +119,15 @@ def _read_member(body: dict[str, Any], state: State) -> Terms:
 
 def _problem_of(number: int, error: Refused) -> JSONResponse:
     """What is wrong with one order: the problem names it."""
-    field = getattr(error, "field", None)
     where = f"orders[{number}]"
-    named = _Named(error, f"Order {number + 1}: {error.message}", f"{where}.{field}" if field else where)
-    return as_problem(named)
-
-
-class _Named(Refused):
-    """Another refusal, as of one order among several."""
-
-    def __init__(self, error: Refused, message: str, field: str) -> None:
-        super().__init__(message, code=error.code, field=field, hint=error.hint)
-        self.status, self.retryable = error.status, error.retryable
+    return problem(
+        error.status,
+        error.code,
+        f"Order {number + 1}: {error.message}",
+        retryable=error.retryable,
+        field=f"{where}.{error.field}" if error.field else where,
+        hint=error.hint,
+    )
 
 
 def _answer(group: Group, armed: Sequence[Armed], state: State) -> JSONResponse:

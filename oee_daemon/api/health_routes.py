@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
+from pydantic.alias_generators import to_camel
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from oee_daemon.api import api_answer_schema, order_wire
@@ -23,6 +24,8 @@ from oee_daemon.reads.reads_engine import Count
 
 router = APIRouter(dependencies=[Depends(known_query)])
 
+#: What is told of the orders, of `Count`.
+_COUNTED = ("live", "running", "due", "delayed", "stuck", "faulty", "overdue_s")
 #: How far the clock was ahead of one that nobody sets when this process came up, seconds.
 CLOCK = time.time() - time.monotonic()
 
@@ -79,15 +82,7 @@ async def status(request: Request) -> JSONResponse:
                 "running": count and count.running,
             },
             "workers": queue and queue.workers,
-            "orders": {
-                "live": count and count.live,
-                "running": count and count.running,
-                "due": count and count.due,
-                "delayed": count and count.delayed,
-                "stuck": count and count.stuck,
-                "faulty": count and count.faulty,
-                "overdueS": count and count.overdue_s,
-            },
+            "orders": {to_camel(name): count and getattr(count, name) for name in _COUNTED},
             # Addresses carry passwords and keys: of those what a screen may show.
             "settings": {k: BY_NAME[k].shown(v) for k, v in settings.dump().items() if k in BY_NAME},
             "network": settings.network,

@@ -121,12 +121,8 @@ async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONRespo
     await state.intake.check(terms, key)
     await _armed(state, terms, key)
     draft = order_wire.draft_json(terms, state.network.name, state.network.tokens)
-    request_of = engine_quotes.request_of(terms, state.network.tokens)
-    asked = await engine_quotes.ask(state.network.venues, request_of)
-    kept = engine_quotes.within_impact(asked, state.network.max_impact)
-    ranked = engine_quotes.rank(kept, terms.swap_mode)
-    answer: dict[str, Any] = {"dryRun": True, "order": draft, **limits_json(state.network)}
-    answer["quotes"] = await quotes_json(ranked, terms, state.network)
+    kept, quotes = await _ask_quotes(state, terms)
+    answer: dict[str, Any] = {"dryRun": True, "order": draft, **limits_json(state.network), "quotes": quotes}
     found = await state.checks.courtesy_of(terms, kept)
     found = found or _unfilled(kept, terms)
     if found is not None or state.network.holdings is not None:
@@ -174,8 +170,8 @@ def listing(
     )
     if sort == "away":
         _check_away(wanted, cursor)
-        names = {"pair": wanted.pair, "side": wanted.side, "type": wanted.type}
-        asked = {name: str(value) for name, value in names.items() if value is not None}
+        narrowed = {"pair": wanted.pair, "side": side, "type": type}
+        asked = {name: str(value) for name, value in narrowed.items() if value is not None}
         orders = orders_json(state.waits.nearest(asked, limit), state.waits, tokens)
         return JSONResponse({"orders": orders, "nextCursor": None})
     found, following = state.history.page(wanted, limit=limit, cursor=cursor)
@@ -259,17 +255,19 @@ async def quotes(
     await learn(request, body)
     terms = request_wire.read_order(body, state.network.tokens)
     told = order_wire.terms_json(terms, state.network.tokens)
-    answer = {
-        name: told[name] for name in ("inputToken", "outputToken", "amount", "swapMode", "pair", "side")
-    }
-    return JSONResponse(answer | {"quotes": await _ask_quotes(state, terms)} | limits_json(state.network))
+    names = ("inputToken", "outputToken", "amount", "swapMode", "pair", "side")
+    _, quoted = await _ask_quotes(state, terms)
+    answer = {name: told[name] for name in names} | {"quotes": quoted}
+    return JSONResponse(answer | limits_json(state.network))
 
 
-async def _ask_quotes(state: State, terms: Terms) -> list[dict[str, Any]]:
-    tokens = state.network.tokens
-    asked = await engine_quotes.ask(state.network.venues, engine_quotes.request_of(terms, tokens))
+async def _ask_quotes(state: State, terms: Terms) -> tuple[list[VenueAnswer], list[dict[str, Any]]]:
+    """What all venues answer, within the limit on impact; and as it is shown, best first."""
+    request = engine_quotes.request_of(terms, state.network.tokens)
+    asked = await engine_quotes.ask(state.network.venues, request)
     answers = engine_quotes.within_impact(asked, state.network.max_impact)
-    return await quotes_json(engine_quotes.rank(answers, terms.swap_mode), terms, state.network)
+    ranked = engine_quotes.rank(answers, terms.swap_mode)
+    return answers, await quotes_json(ranked, terms, state.network)
 
 
 @router.get("/fills", responses=answers(api_answer_schema.FillPage, 400, 404))

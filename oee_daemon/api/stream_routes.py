@@ -129,8 +129,6 @@ async def pair_prices(socket: WebSocket) -> None:
             raise InvalidInput("pair is missing.", code="missing_field", field="pair")
         await state.desk.learn(*query["pair"].split("/"))
         name = request_wire.read_pair(query["pair"], state.network.tokens)
-        if len(set(name.split("/"))) != 2:
-            raise InvalidInput("pair names one token twice.", field="pair", hint="For example SOL/USDC")
         if state.network.prices is None:
             raise Conflict("Nobody tells prices on this network.", code="no_price_source")
     except (OeeError, SQLAlchemyError) as e:
