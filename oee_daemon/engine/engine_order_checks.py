@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from oee_daemon.contract.order_types import OrderType, SwapMode
 from oee_daemon.engine import engine_order_means, engine_quotes
@@ -24,6 +25,7 @@ from oee_daemon.networks.network import Network
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Quote, QuoteRequest, VenueAnswer
 from oee_daemon.orders.terms import Terms
+from oee_daemon.orders.tokens import Token
 from oee_daemon.timing import USUAL
 
 #: Seconds for one question about the wallet, of an order that is due.
@@ -31,6 +33,18 @@ MEANS_S = 2.0
 #: Seconds for which what a node said serves the next orders of the same pair: they come by the hundred.
 #: Where it speaks against one, the chain is asked anew.
 FRESH_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked about the wallet for one order, which spends so many base units of its input. `opens`:
+    the accounts that its quote's way makes."""
+
+    holdings: Holdings
+    request: QuoteRequest
+    spent: int
+    deadline_s: float
+    opens: Sequence[str] = ()
 
 
 class OrderChecks:
@@ -63,11 +77,12 @@ class OrderChecks:
         # A bound that the first choice has fixed is the most that may be spent, not what will be.
         most = order.bound if order.attempt == 1 else None
         spent = engine_order_means.spent_of(order.swap_mode, order.amount, most)
+        asked = _Asked(holdings, request, spent, MEANS_S)
         try:
-            means = await self._means(holdings, request, MEANS_S)
+            means = await self._means(asked)
             # A token that was waited for is judged by its own checks, and by the risks that its order takes.
             judged = order.token_address is not None
-            _raise(await self._objection(holdings, request, spent, means, MEANS_S, judged=judged))
+            _raise(await self._objection(asked, means, judged=judged))
         except ChainUnavailable as e:
             raise AttemptFailed(e.message, code=e.code, retryable=True) from None
         return means
@@ -81,10 +96,11 @@ class OrderChecks:
             return
         spent = order.amount if exact_in else bound if means[0].spends_native else quote.amount_in
         request = request_of(order, self._network.tokens, order.number, order.attempt)
+        asked = _Asked(holdings, request, spent, MEANS_S, opens)
         try:
             if opens:
-                means = await self._means(holdings, request, MEANS_S, opens=opens)
-            _raise(await self._shortage(holdings, request, spent, means, MEANS_S, opens))
+                means = await self._means(asked)
+            _raise(await self._shortage(asked, means))
         except ChainUnavailable as e:
             raise AttemptFailed(e.message, code=e.code, retryable=True) from None
 
@@ -98,14 +114,12 @@ class OrderChecks:
         spent = engine_order_means.spent_of(terms.swap_mode, terms.amount, terms.bound)
         if best is not None and not spent:
             spent = best.amount_in
+        opens = () if best is None else _opens(best)
+        asked = _Asked(holdings, request, spent, self._courtesy_s, opens)
         try:
             async with asyncio.timeout(self._courtesy_s):
-                opens = () if best is None else _opens(best)
-                if opens:
-                    means = await self._means(holdings, request, self._courtesy_s, opens=opens)
-                else:
-                    means = await self._lately(holdings, request)
-                return await self._objection(holdings, request, spent, means, self._courtesy_s, opens=opens)
+                means = await (self._means(asked) if opens else self._lately(asked))
+                return await self._objection(asked, means)
         except (ChainUnavailable, TimeoutError):
             return None
 
@@ -124,73 +138,49 @@ class OrderChecks:
                 return None
         return found
 
-    async def _lately(self, holdings: Holdings, request: QuoteRequest) -> Sequence[Means]:
-        pair = request.input_token.mint, request.output_token.mint
+    async def _lately(self, asked: _Asked) -> Sequence[Means]:
+        pair = asked.request.input_token.mint, asked.request.output_token.mint
         told, until, means = self._told
         if told != pair or time.monotonic() > until:
-            means = await self._means(holdings, request, self._courtesy_s)
+            means = await self._means(asked)
             self._told = pair, time.monotonic() + FRESH_S, means
         return means
 
     async def _objection(
-        self,
-        holdings: Holdings,
-        request: QuoteRequest,
-        spent: int,
-        means: Sequence[Means],
-        deadline_s: float,
-        *,
-        judged: bool = False,
-        opens: Sequence[str] = (),
+        self, asked: _Asked, means: Sequence[Means], *, judged: bool = False
     ) -> Objection | None:
-        if (found := _stands_against(request, means[0])) is not None:
-            others = await self._means(holdings, request, deadline_s, every=True, opens=opens)
-            means = [one for one in others if _stands_against(request, one) is None]
+        if (found := _stands_against(asked.request, means[0])) is not None:
+            others = await self._means(asked, every=True)
+            means = [one for one in others if _stands_against(asked.request, one) is None]
             if not means:
                 return found
-        found = None if judged else await self._unsafe(request, means[0])
-        return found or await self._shortage(holdings, request, spent, means, deadline_s, opens)
+        found = None if judged else await self._unsafe(asked.request.output_token, means[0])
+        return found or await self._shortage(asked, means)
 
-    async def _shortage(
-        self,
-        holdings: Holdings,
-        request: QuoteRequest,
-        spent: int,
-        means: Sequence[Means],
-        deadline_s: float,
-        opens: Sequence[str] = (),
-    ) -> Objection | None:
-        found = engine_order_means.shortage(means[0], request.input_token, spent)
+    async def _shortage(self, asked: _Asked, means: Sequence[Means]) -> Objection | None:
+        given = asked.request.input_token
+        found = engine_order_means.shortage(means[0], given, asked.spent)
         if found is None:
             return None
-        others = await self._means(holdings, request, deadline_s, every=True, opens=opens)
-        short = [engine_order_means.shortage(one, request.input_token, spent) for one in others]
+        others = await self._means(asked, every=True)
+        short = [engine_order_means.shortage(one, given, asked.spent) for one in others]
         return found if all(short) else None
 
-    async def _unsafe(self, request: QuoteRequest, means: Means) -> Objection | None:
+    async def _unsafe(self, token: Token, means: Means) -> Objection | None:
         """Of what is received: who holds such a token may always sell it."""
-        token = request.output_token
         facts = (means.facts or {}).get(token.mint)
         if facts is None or not engine_order_means.risks_of(facts, ()):
             return None
         accepted = await self._desk.accepted([token.mint])
-        return engine_order_means.unsafe(
-            token, engine_order_means.risks_of(facts, accepted.get(token.mint, ()))
-        )
+        risks = engine_order_means.risks_of(facts, accepted.get(token.mint, ()))
+        return engine_order_means.unsafe(token, risks)
 
-    async def _means(
-        self,
-        holdings: Holdings,
-        request: QuoteRequest,
-        deadline_s: float,
-        *,
-        every: bool = False,
-        opens: Sequence[str] = (),
-    ) -> Sequence[Means]:
+    async def _means(self, asked: _Asked, *, every: bool = False) -> Sequence[Means]:
         """Raises `ChainUnavailable`, whatever goes wrong."""
+        deadline_s = asked.deadline_s
         try:
             async with asyncio.timeout(deadline_s):
-                return await holdings.means(request, deadline_s, every=every, opens=opens)
+                return await asked.holdings.means(asked.request, deadline_s, every=every, opens=asked.opens)
         except TimeoutError:
             raise ChainUnavailable(
                 f"The chain did not say within {deadline_s:g} s what the wallet has."
