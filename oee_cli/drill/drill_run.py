@@ -31,6 +31,7 @@ from oee_cli.drill.drill_socket import client_of, read_daemon_file
 from oee_cli.drill.drill_stage import SimulatedStage, Stage
 from oee_cli.drill.drill_watch import Watch
 from oee_daemon.contract.protocol import MAX_PAGE
+from oee_daemon.contract.status import RUNNABLE
 
 #: Seconds without any progress after which orders count as lost. A swap that never landed needs 60 s
 #: to be known dead.
@@ -38,6 +39,8 @@ PATIENCE_S = 180.0
 #: Between two looks, seconds.
 _BEAT = 0.1
 
+#: What shows that orders go on.
+_MOVES = ("submitted", "confirmed", "failed")
 #: Basis points that a price moves in a slot where orders wait for it: twice the usual.
 VOLATILITY = 25
 #: The networks that a drill knows.
@@ -133,14 +136,12 @@ class Drill:
         return found, orders
 
     def recoveries(self, orders: list[dict[str, Any]]) -> list[float]:
-        """Seconds from each outage until the next order was submitted or ended."""
-        moves = sorted(
-            _seconds(e["at"])
-            for o in orders
-            for e in o["events"]
-            if e["status"] in ("submitted", "confirmed", "failed")
-        )
-        waits = [next((m - t for m in moves if m > t + 0.05), None) for t in self.progress.moments]
+        """Seconds from each outage that met an order in execution until the next was submitted or ended."""
+        told = [[(_seconds(e["at"]), e["status"]) for e in o["events"]] for o in orders]
+        moves = sorted(at for events in told for at, status in events if status in _MOVES)
+        # Where nothing was to be done nothing tells when the engine was back.
+        met = [t for t in self.progress.moments if any(_status(events, t) in RUNNABLE for events in told)]
+        waits = [next((m - t for m in moves if m > t + 0.05), None) for t in met]
         return sorted(w for w in waits if w is not None)
 
     @staticmethod
@@ -215,6 +216,11 @@ class Drill:
                 self.progress.live, self.progress.waits = sum(live.values()), live.get("waiting", 0)
         if self._watch is not None:
             self._watch.look()
+
+
+def _status(events: list[tuple[float, str]], moment: float) -> str | None:
+    """An order's status at a moment, by its events (oldest first); None before it was accepted."""
+    return next((status for at, status in reversed(events) if at <= moment), None)
 
 
 def _seconds(moment: str) -> float:
