@@ -13,7 +13,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
@@ -83,6 +83,9 @@ class Execution:
         self._faults = FaultLog()
         self._outside = Outside(network, self._faults)
         self._hands = Hands()
+        #: A run ended because Postgres did not answer; who handed the order out does not know that nobody has
+        #: it any more, and says that it has seen this by setting it to false.
+        self.left_some = False
         self._mover = Mover(line, feed, max_attempts=max_attempts, timing=timing)
         self._checks = OrderChecks(network, TokenDesk(db, network), self._faults)
         self._attempt = Attempt(
@@ -163,7 +166,10 @@ class Execution:
             given = await aside(self._db, lease_sql.give_back, order_id, self._owner, reason, pauses)
         except SQLAlchemyError:
             log.warning("Postgres is away: left as it was", extra={"order_id": order_id, "reason": reason})
+            self.left_some = True
             return None
+        # It answers again, and the order had not been claimed.
+        self.left_some |= given is None and isinstance(fault, OperationalError)
         faults, pause = given or (None, None)
         again_in_s = None if pause is None else round(pause.total_seconds(), 1)
         what = {"order_id": order_id, "faults": faults, "again_in_s": again_in_s}

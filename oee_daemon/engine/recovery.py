@@ -69,7 +69,7 @@ class Recovery:
         """Takes up the orders that are due, oldest first, as many as there are threads for: how many, and
         whether there may be more. Says in Postgres that this worker looks for them."""
         with self.db.connect() as conn:
-            if self._doubt:
+            if self._doubt or self.execution.left_some:
                 self._begin(conn)
             room = max(0, self.threads - self.execution.busy_threads - self.broker.waiting_here())
             found = self._due(conn, room) if room else []
@@ -111,9 +111,12 @@ class Recovery:
             ring_again=self.timing.ring_again,
             locked=self.execution.slots.locked(),
             urgent=urgent,
+            where=self.execution.slots.where,
         )
 
     def _begin(self, conn: Connection) -> None:
+        self._doubt = True
+        self.execution.left_some = False
         if self.former:
             freed = lease_sql.clear_leases(conn, self.former, but=self.owner)
             log.info("took over", extra={"leases": freed})

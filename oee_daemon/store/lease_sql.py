@@ -26,6 +26,7 @@ from oee_daemon.store.predicates import (
     IS_DUE,
     IS_LIVE,
     IS_RUNNABLE,
+    IS_THERE,
     IS_URGENT,
     MAY_RUN,
     NEEDS_KEY,
@@ -262,7 +263,7 @@ _DUE = f"""
             AND (NOT {HELD} OR lease_owner = %(owner)s) AND id <> ALL (%(busy)s::uuid[])
             AND (rung_at BETWEEN clock_timestamp() - %(ring_again)s AND clock_timestamp() + {TOLERANCE})
                 IS NOT TRUE
-            AND (NOT %(locked)s OR NOT {NEEDS_KEY})
+            AND (NOT %(locked)s OR NOT {NEEDS_KEY}) AND (SELECT {IS_THERE})
         ORDER BY next_run_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     ), marked AS (
         UPDATE orders SET rung_at = clock_timestamp() FROM found WHERE orders.id = found.id
@@ -285,14 +286,15 @@ def due(
     ring_again: timedelta = USUAL.ring_again,
     locked: bool = False,
     urgent: bool = False,
+    where: Where | None = None,
 ) -> list[UUID]:
     """Orders that nobody works on although they are due, oldest first, marked as handed to a thread.
 
     `busy`: what `owner` is working on. `locked`: without those of which a swap has to be signed; `urgent`:
-    only those that can't wait.
+    only those that can't wait. None where the database is not `where` it was: no claim would take one.
     """
     values: dict[str, Any] = {"network": network, "owner": owner, "busy": [*busy], "limit": limit}
-    values["locked"] = locked
+    values |= {"locked": locked} | place(where)
     statement = _DUE_URGENT if urgent else _DUE_ANY
     return [row[0] for row in statement.all(conn, values | {"overdue": overdue, "ring_again": ring_again})]
 

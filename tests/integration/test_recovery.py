@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 import redis
 from dramatiq.message import Message
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from oee_daemon.contract.status import Status
 from oee_daemon.engine.engine_urgent_orders import UrgentOrders
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.queue.queue_broker import open_broker
-from oee_daemon.store.database import open_database
+from oee_daemon.store.database import open_database, transactions
+from oee_daemon.store.engine_row import where
+from tests.integration.line_rig import until_waits
 from tests.kit.daemons import until
 from tests.kit.engine import Bench
 
@@ -147,6 +152,45 @@ def test_an_order_whose_worker_died_is_rung_when_its_lease_is_over(bench: Bench,
     bench.set(order_id, lease_until=bench.ago(seconds=1))
     assert recovery.take_up()[0] == 1
     assert queue.ids() == [order_id]
+
+
+def test_nothing_is_taken_up_that_no_claim_would_take(bench: Bench, queue: Queue) -> None:
+    """Between a restart of Postgres and the look that sees it: it would be left alone for ten seconds."""
+    placed = overdue(bench, queue, 2)
+    with bench.db.connect() as conn:
+        here = where(conn)
+    assert here is not None
+    execution = bench.execution()
+    recovery = bench.recovery(execution)
+    execution.slots.where = here._replace(started=here.started - timedelta(seconds=1))
+    assert recovery.take_up() == (0, False)
+    execution.slots.where = here
+    assert recovery.take_up()[0] == 2
+    assert sorted(queue.ids()) == sorted(placed)
+
+
+def test_what_a_claim_lost_with_its_connection_is_taken_up_at_the_next_look(
+    bench: Bench, queue: Queue
+) -> None:
+    (order_id,) = overdue(bench, queue, 1)
+    execution = bench.execution()
+    recovery = bench.recovery(execution)
+    assert recovery.take_up()[0] == 1
+    with ThreadPoolExecutor() as pool, transactions(bench.db).begin() as held:
+        held.execute(text("SELECT FROM orders WHERE id = :id FOR UPDATE"), {"id": order_id})
+        run = pool.submit(execution.run, order_id)
+        until_waits(bench.db)
+        held.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+        )
+        held.commit()
+        assert run.result() is None
+    assert bench.trail(order_id) == ["pending"]
+    assert recovery.take_up()[0] == 1
+    assert recovery.take_up()[0] == 0
 
 
 def test_while_there_is_more_than_room_it_comes_again_soon(bench: Bench, queue: Queue) -> None:
