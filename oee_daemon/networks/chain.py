@@ -93,7 +93,8 @@ class Chain(Protocol):
         ...
 
     async def fill(self, signature: str) -> Fill | None:
-        """What that signature has moved for good; none where it is not known to have landed.
+        """What that signature has moved for good; none where it is not known to have landed. For who looks:
+        what is due for execution goes first.
 
         Raises `ChainUnavailable`.
         """

@@ -21,7 +21,7 @@ from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
-from oee_daemon.networks.solana.rpc.shared_bucket import KEY, Turnstile, bucket_for
+from oee_daemon.networks.solana.rpc.shared_bucket import KEY, PAUSES, Turnstile, bucket_for
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.queue import queue_refusals, queue_roster
 
@@ -143,19 +143,26 @@ def test_whoever_is_handed_the_turns_of_another_count_pays_for_its_own(redis_url
     turning(run, redis_url)
 
 
-def test_a_pause_that_one_is_asked_for_is_everybodys(redis_url: str) -> None:
+@pytest.mark.parametrize("methods", [["a", "b"], []], ids=["of some", "of all"])
+def test_a_pause_that_one_is_asked_for_is_everybodys(redis_url: str, methods: list[str]) -> None:
+    """Of who asks for what was refused."""
+
     async def run(stiles: list[Turnstile]) -> None:
         one, other = (stile.bucket("c", 1000.0, 10) for stile in stiles)
         await other.turn()
-        one.pause(0.4)
+        one.pause(0.4, methods)
         for _ in range(1000):
-            told = await stiles[1].ask(f"{KEY}c", 1e3, 10, urgent=False, pause_us=0, take=0)
-            if told is not None and told[1] > 0:
+            told = await stiles[1].ask("c", 1e3, 10, urgent=False, take=0)
+            if told is not None and told[1]:
                 break
         begun = time.monotonic()
-        await other.turn(urgent=True)
-        assert time.monotonic() - begun > 0.3 and other.pause_s == 0
-        assert one.pause_s < 0.05
+        if methods:
+            for others in (["a"], ["c"], []):
+                await other.turn(methods=others)
+            assert other.paused_s(["a", "b", "c"]) > 0
+        await other.turn(urgent=True, methods=["a", "b", "c"])
+        assert time.monotonic() - begun > 0.3 and other.paused_s(methods) == 0
+        assert one.paused_s(methods) < 0.05
 
     turning(run, redis_url, redis_url)
 
@@ -230,15 +237,26 @@ def test_the_share_goes_by_the_workers_that_were_there_last(redis_url: str) -> N
         client.srem(queue_roster.NAMES, *names)
 
 
-@pytest.mark.parametrize("kept", [{"full": "9e18"}, {"pause": "9e18"}, {"urgent": "9e18"}, {"full": "x"}])
-def test_a_clock_that_was_set_back_blocks_nobody_for_ever(redis_url: str, kept: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("key", "kept"),
+    [
+        (KEY, {"full": "9e18"}),
+        (PAUSES, {"": "9e18"}),
+        (KEY, {"urgent": "9e18"}),
+        (KEY, {"full": "x"}),
+        (PAUSES, {"": "x"}),
+    ],
+)
+def test_a_clock_that_was_set_back_blocks_nobody_for_ever(
+    redis_url: str, key: str, kept: dict[str, str]
+) -> None:
     with redis.Redis.from_url(redis_url) as client:
-        client.delete(f"{KEY}g")
-        client.hset(f"{KEY}g", mapping=kept)
+        client.delete(f"{KEY}g", f"{PAUSES}g")
+        client.hset(f"{key}g", mapping=kept)
 
     async def run(stiles: list[Turnstile]) -> None:
-        told = await stiles[0].ask(f"{KEY}g", 1e4, 5, urgent=False, pause_us=0)
-        assert told is not None and told[0] <= 60.1
+        told = await stiles[0].ask("g", 1e4, 5, urgent=False)
+        assert told is not None and max(told[0], *told[1].values(), 0) <= 60.1
 
     turning(run, redis_url)
 

@@ -18,6 +18,7 @@ from solders.transaction import VersionedTransaction
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
+from oee_daemon.networks.solana.rpc.request_bucket import FIRST
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.solana_anchor_choice import AnchorChoice
@@ -149,7 +150,7 @@ class SolanaChain:
         wire = base64.b64encode(swap.raw).decode()
         # Nothing is checked before it: a refusal there would mean nothing, and takes the swap's time.
         options = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
-        heard = await self._pool.each([("sendTransaction", [wire, options])], deadline_s)
+        heard = await self._pool.each([("sendTransaction", [wire, options])], deadline_s, urgent=FIRST)
         if all(isinstance(results[0], RpcError) for results in heard.values()):
             raise ChainUnavailable("No RPC endpoint took the swap.")
 
@@ -208,7 +209,7 @@ class SolanaChain:
         """
         calls = calls_for(swap.signature)
         if not there:
-            return await self._pool.each(calls, LOOK_S), []
+            return await self._pool.each(calls, LOOK_S, urgent=FIRST), []
         if self._at_once:
             both = await self._statuses([*calls, ("getTransaction", [swap.signature, OPTIONS])])
             self._at_once = len(both) == self.nodes
@@ -230,16 +231,16 @@ class SolanaChain:
         shown = await asyncio.gather(*(_shows(one, calls, GLIMPSE_S) for one in silent))
         return next((one.name for one, final in zip(silent, shown, strict=True) if final), "")
 
-    async def _statuses(self, calls: Sequence[Call]) -> dict[str, list[Result]]:
+    async def _statuses(self, calls: Sequence[Call], urgent: int = FIRST) -> dict[str, list[Result]]:
         """What each endpoint says; nothing where none answers."""
         try:
-            return await self._pool.each(calls, LOOK_S)
+            return await self._pool.each(calls, LOOK_S, urgent=urgent)
         except ChainUnavailable:
             return {}
 
-    async def _transactions(self, signature: str) -> dict[str, tuple[Result, Result]]:
+    async def _transactions(self, signature: str, urgent: int = FIRST) -> dict[str, tuple[Result, Result]]:
         """Which chain each endpoint is of, and its transaction of that signature."""
-        heard = await self._statuses([GENESIS, ("getTransaction", [signature, OPTIONS])])
+        heard = await self._statuses([GENESIS, ("getTransaction", [signature, OPTIONS])], urgent)
         return {name: (results[0], results[1]) for name, results in heard.items()}
 
     async def _shown(self, signature: str, genesis: str, mints: Sequence[str] = ()) -> list[Shown]:
@@ -278,10 +279,10 @@ class SolanaChain:
         return landed[0].fill if agreed else None
 
     async def _shown_or_raise(self, signature: str) -> Sequence[Shown]:
-        """As `_shown`; raises `ChainUnavailable` where no endpoint answers."""
+        """As `_shown`, behind what executes; raises `ChainUnavailable` where no endpoint answers."""
         genesis = await self.genesis_hash()
-        await self._pool.each([GENESIS], LOOK_S)
-        return await self._shown(signature, genesis)
+        await self._pool.each([GENESIS], LOOK_S, urgent=False)
+        return self._read_shown(await self._transactions(signature, urgent=False), signature, genesis, ())
 
     async def fills(
         self, *, limit: int, before: str | None = None, mints: Sequence[str] = (), urgent: bool = True
@@ -302,7 +303,7 @@ class SolanaChain:
 async def _shows(endpoint: Endpoint, calls: Sequence[Call], deadline_s: float) -> bool:
     """Whether that endpoint shows it as final, asked for its status alone; no when it does not answer."""
     try:
-        return shows_final(await endpoint.ask(calls, deadline_s, urgent=True))
+        return shows_final(await endpoint.ask(calls, deadline_s, urgent=FIRST))
     except NoAnswer:
         return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -23,7 +23,7 @@ class Noted(Bucket):
 
     asked: float
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, methods: Collection[str] = ()) -> None:
         self.asked = seconds
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
+from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.networks.solana.solana_profile import MAINNET
 from oee_daemon.networks.solana.solana_wallet_history import REQUEST_S, History
 from oee_daemon.reads.reads_fills import Fills
@@ -35,8 +37,8 @@ class Reckoned(Bucket):
         self._clock = clock
         self.urgent: list[bool] = []
 
-    async def turn(self, count: int = 1, *, urgent: bool = False) -> None:
-        self.urgent.append(urgent)
+    async def turn(self, count: int = 1, *, urgent: int = False, methods: Collection[str] = ()) -> None:
+        self.urgent.append(bool(urgent))
         wait_s = max(0.0, self.wait_s)
         assert wait_s < REQUEST_S
         self._clock.now += wait_s + 1e-6
@@ -85,3 +87,19 @@ def test_who_reads_what_landed_waits_for_who_executes() -> None:
     with pytest.raises(ChainUnavailable):
         asyncio.run(Fills(nothing_read, chain).page(limit=50, before=None))
     assert [what["urgent"] for what in asked] == [False]
+
+
+def test_who_looks_at_an_orders_landings_waits_for_who_executes() -> None:
+    """`oee fills --order` went before the confirmations of swaps."""
+    bucket = Reckoned(SimpleNamespace(now=0.0), 1_000.0, 1_000)
+
+    async def run() -> None:
+        async with serving(walker(LANDED)) as (address, _):
+            pool = Pool([Endpoint(Site(address), bucket)])
+            try:
+                await SolanaChain(pool, wallet=WALLET, genesis="G").fill("s")
+            finally:
+                await pool.close()
+
+    asyncio.run(run())
+    assert set(bucket.urgent) == {False}

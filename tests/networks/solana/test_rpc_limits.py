@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -41,6 +41,10 @@ LIMITS: dict[str, Any] = {
 }
 
 
+def paused_s(bucket: Bucket, calls: list[Call]) -> float:
+    return bucket.paused_s([method for method, _ in calls])
+
+
 async def asked(
     said: Any, calls: list[Call], headers: Mapping[str, str] | None = None, status: int = 200
 ) -> tuple[Counting, int]:
@@ -71,7 +75,7 @@ def test_a_limit_that_comes_with_a_200_is_a_pause(
         "for each": (each, TWO),
     }[shape]
     bucket, requests = asyncio.run(asked(said, calls, headers))
-    assert least < bucket.pause_s <= most
+    assert least < paused_s(bucket, calls) <= most
     assert (bucket.limits, requests) == (1, 1)
 
 
@@ -88,7 +92,7 @@ def test_a_limit_that_comes_with_a_200_is_a_pause(
 @pytest.mark.parametrize("calls", [ONE, TWO], ids=["one", "two"])
 def test_a_limit_by_status_or_by_words_is_a_pause(said: Any, status: int, calls: list[Call]) -> None:
     bucket, requests = asyncio.run(asked(said, calls, status=status))
-    assert 0.5 < bucket.pause_s <= 1.0
+    assert 0.5 < paused_s(bucket, calls) <= 1.0
     assert (bucket.limits, requests) == (1, 1)
 
 
@@ -103,7 +107,7 @@ def test_a_limit_by_status_or_by_words_is_a_pause(said: Any, status: int, calls:
 )
 def test_a_node_that_can_not_answer_now_asks_for_no_pause(error: Any) -> None:
     bucket, _ = asyncio.run(asked({"jsonrpc": "2.0", "id": 1, "error": error}, ONE))
-    assert (bucket.pause_s, bucket.limits) == (0.0, 0)
+    assert (paused_s(bucket, ONE), bucket.limits) == (0.0, 0)
 
 
 def test_a_refused_batch_is_still_asked_in_parts() -> None:
@@ -119,7 +123,7 @@ def test_a_refused_batch_is_still_asked_in_parts() -> None:
             bucket = Counting(1000.0, 1000)
             one = Endpoint(Site(address), bucket)
             assert await one.ask(TWO, DEADLINE_S) == [7, {"solana-core": "4.1"}]
-            assert (one.batches, bucket.pause_s) == (False, 0.0)
+            assert (one.batches, paused_s(bucket, TWO)) == (False, 0.0)
             await one.close()
 
     asyncio.run(run())
@@ -135,6 +139,65 @@ def test_words_in_a_result_are_no_limit() -> None:
             one = Endpoint(Site(address), Bucket(1000.0, 1000))
             assert await one.ask(TWO, DEADLINE_S) == [value, value]
             assert await one.ask(ONE, DEADLINE_S) == [value]
+            await one.close()
+
+    asyncio.run(run())
+
+
+LIST: Call = ("getSignaturesForAddress", ["W", {}])
+SEND: Call = ("sendTransaction", ["wire"])
+
+
+def limiting(*methods: str, by_call: bool, headers: Mapping[str, str]) -> Callable[[Asked], Said]:
+    """A provider that limits these methods, and takes the others."""
+    others = ["getGenesisHash", "getSlot", "getSignatureStatuses"]
+    node = rpc({**dict.fromkeys(others, lambda _: 7), "sendTransaction": lambda _: "signature"})
+    limited = rpc(
+        dict.fromkeys(methods, lambda _: {"error": limit(429, "Too many requests for this method")})
+    )
+
+    def answer(asked: Asked) -> Said:
+        calls = asked.json if isinstance(asked.json, list) else [asked.json]
+        if not any(call["method"] in methods for call in calls):
+            return node(asked)
+        return Said(limited(asked).body if by_call else b"", 200 if by_call else 429, headers)
+
+    return answer
+
+
+@pytest.mark.parametrize("by_call", [True, False], ids=["by its call", "by its request"])
+def test_a_pause_is_for_what_was_refused(by_call: bool) -> None:
+    """Providers limit by method: a list of the wallet that was refused for half a minute kept swaps from
+    being sent, and those that had landed from being confirmed."""
+    node = limiting("getSignaturesForAddress", by_call=by_call, headers={"retry-after": "30"})
+
+    async def run() -> None:
+        async with serving(node) as (address, heard):
+            one = Endpoint(Site(address), Bucket(1000.0, 1000))
+            for _ in range(2):
+                with pytest.raises(NoAnswer):
+                    await one.ask([*ONE, LIST], DEADLINE_S)
+            assert len(heard) == 1
+            assert await one.ask(ONE, DEADLINE_S) == [7]
+            assert await one.ask([("getGenesisHash", []), ("getSignatureStatuses", [])], DEADLINE_S) == [7, 7]
+            assert await one.ask([SEND], DEADLINE_S) == ["signature"]
+            await one.close()
+
+    asyncio.run(run())
+
+
+def test_a_send_that_is_refused_is_paused_and_nothing_else() -> None:
+    """Free plans take one a second."""
+    node = limiting("sendTransaction", by_call=False, headers={"retry-after": "30"})
+
+    async def run() -> None:
+        async with serving(node) as (address, heard):
+            one = Endpoint(Site(address), Bucket(1000.0, 1000))
+            for _ in range(3):
+                with pytest.raises(NoAnswer):
+                    await one.ask([SEND], DEADLINE_S)
+            assert len(heard) == 1
+            assert await one.ask(ONE, DEADLINE_S) == [7]
             await one.close()
 
     asyncio.run(run())

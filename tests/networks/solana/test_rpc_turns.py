@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.request_bucket import AHEAD_S, FIRST, Bucket
 from oee_daemon.networks.solana.solana_market import open_market
 from oee_daemon.networks.solana.solana_profile import MAINNET
 from oee_daemon.settings import Settings
@@ -46,6 +46,49 @@ def test_turns_are_even_and_the_urgent_come_first() -> None:
     asyncio.run(run())
 
 
+def test_what_is_on_its_way_comes_before_what_is_still_to_be_built() -> None:
+    """The pages of a wallet's history took the turns of a swap's confirmation. But not for ever: else it
+    would keep every other order from being built."""
+    order: list[str] = []
+
+    async def run() -> None:
+        bucket = Bucket(100.0, 1)
+        await bucket.turn(4)
+
+        async def take(name: str, urgent: int) -> None:
+            await bucket.turn(urgent=urgent)
+            order.append(name)
+
+        waiting = [asyncio.ensure_future(take(*one)) for one in (("look", 0), ("build", 1), ("send", FIRST))]
+        await asyncio.gather(*waiting)
+        assert order == ["send", "build", "look"]
+        order.clear()
+        await bucket.turn()
+        bucket._join(1, True, ()).rank = (False, asyncio.get_running_loop().time() - 2 * AHEAD_S, 0)
+        waiting = [asyncio.ensure_future(take("send", FIRST))]
+        old = bucket._waiting[0].turn
+        old.add_done_callback(lambda _: order.append("build"))
+        await asyncio.gather(old, *waiting)
+        assert order == ["build", "send"]
+
+    asyncio.run(run())
+
+
+def test_a_pause_of_one_holds_nobody_who_asks_something_else() -> None:
+    async def run() -> None:
+        bucket = Bucket(1000.0, 1)
+        bucket.pause(30, ["getSignaturesForAddress"])
+        held = asyncio.ensure_future(bucket.turn(urgent=FIRST, methods=["a", "getSignaturesForAddress"]))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            for methods in ([], ["sendTransaction"], ["a"]):
+                await bucket.turn(methods=methods)
+        assert not held.done()
+        held.cancel()
+
+    asyncio.run(run())
+
+
 def test_who_stops_waiting_takes_no_turn() -> None:
     async def run() -> None:
         bucket = Bucket(1.0, 1)
@@ -64,7 +107,7 @@ def test_a_pause_holds_everybody() -> None:
     async def run() -> None:
         bucket = Bucket(1000.0, 10)
         bucket.pause(0.05)
-        assert 0.04 < bucket.pause_s <= 0.05
+        assert 0.04 < bucket.paused_s() <= 0.05
         begun = asyncio.get_running_loop().time()
         await bucket.turn(urgent=True)
         assert asyncio.get_running_loop().time() - begun >= 0.049

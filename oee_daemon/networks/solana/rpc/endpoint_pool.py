@@ -39,7 +39,7 @@ class Pool:
         deadline_s: float,
         *,
         grace_s: float = GRACE_S,
-        urgent: bool = True,
+        urgent: int = True,
         more: Callable[[str], Sequence[Call]] = lambda _: (),
     ) -> dict[str, list[Result]]:
         """What each endpoint that answers says, by its name; `grace_s`: that the others have once one did;
@@ -80,7 +80,7 @@ class Pool:
         read: Callable[[list[Result]], T],
         deadline_s: float,
         *,
-        urgent: bool = True,
+        urgent: int = True,
         turn: int = 0,
     ) -> T:
         """What `read` makes of the first answer that it can use; it raises `NoAnswer` for one that it can't.
@@ -110,7 +110,7 @@ class Pool:
         read: Callable[[list[Result]], T],
         deadline_s: float,
         *,
-        urgent: bool = True,
+        urgent: int = True,
     ) -> list[T]:
         """As `any`, of two endpoints at once, of two operators where there are: what `read` makes of each.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -41,12 +41,14 @@ PAUSE_S = 1.0
 
 
 class NoAnswer(Exception):
-    """The endpoint says nothing this time. `pause_s`: for how long it asked to be left alone."""
+    """The endpoint says nothing this time. `pause_s`: for how long it asked to be left alone, by who asks
+    `methods`; of none: by who asks the same."""
 
-    def __init__(self, reason: str, pause_s: float = 0.0) -> None:
+    def __init__(self, reason: str, pause_s: float = 0.0, methods: Collection[str] = ()) -> None:
         super().__init__(reason)
         self.reason = reason
         self.pause_s = pause_s
+        self.methods = methods
 
 
 class TooOften(NoAnswer):
@@ -196,7 +198,7 @@ def _result(said: Any, number: int, call: Call) -> Result:
     if said.get("error") is not None:
         spare = call[0] in _SPARE
         if _is_limit(said) and not spare:
-            raise TooOften("it is asked too often")
+            raise TooOften("it is asked too often", methods=[call[0]])
         return _error(said["error"], spare=spare)
     if "result" not in said:
         raise NoAnswer("neither a result nor an error")

@@ -70,22 +70,19 @@ class Endpoint:
         """The most calls that it took in one request; none as long as nobody knows."""
         return None if self.batches is None else self._took
 
-    async def ask(self, calls: Sequence[Call], deadline_s: float, *, urgent: bool = False) -> list[Result]:
-        """The result of each call, or an `RpcError` in its place. Raises `NoAnswer`: then there is none."""
+    async def ask(self, calls: Sequence[Call], deadline_s: float, *, urgent: int = False) -> list[Result]:
+        """The result of each call, or an `RpcError` in its place; `urgent`: see `request_bucket`. Raises
+        `NoAnswer`: then there is none."""
         try:
             with Within(deadline_s):
                 return await self._answered(calls, deadline_s, urgent)
         except TimeoutError:
             raise NoAnswer(f"nothing within {deadline_s:.3g} s") from None
-        except NoAnswer as e:
-            if e.pause_s:
-                self._bucket.pause(e.pause_s)
-            raise
 
     async def close(self) -> None:
         await self._site.close()
 
-    async def _answered(self, calls: Sequence[Call], deadline_s: float, urgent: bool) -> list[Result]:
+    async def _answered(self, calls: Sequence[Call], deadline_s: float, urgent: int) -> list[Result]:
         took, refused, until = self._took, self._refused, self._refused_until
         if time.monotonic() > until:
             refused = math.inf
@@ -109,12 +106,13 @@ class Endpoint:
         return found
 
     async def _request(
-        self, calls: Sequence[Call], deadline_s: float, urgent: bool, *, batch: bool
+        self, calls: Sequence[Call], deadline_s: float, urgent: int, *, batch: bool
     ) -> list[Result]:
-        if self._bucket.pause_s > deadline_s:
+        methods = {method for method, _ in calls}
+        if self._bucket.paused_s(methods) > deadline_s:
             raise NoAnswer("it asked to be left alone for a while")
         # Providers count the calls of a request, however many it has.
-        await self._bucket.turn(len(calls), urgent=urgent)
+        await self._bucket.turn(len(calls), urgent=urgent, methods=methods)
         first, self._next = self._next, self._next + len(calls)
         body, asked = body_of(calls, first, batch=batch), time.time()
         reply = await self._site.post("", body)
@@ -123,7 +121,11 @@ class Endpoint:
         try:
             check_status(reply.status, reply.headers, now(), batch=batch, body=reply.body)
             return results_of(reply.body, first, calls, batch=batch)
-        except TooOften as e:
-            self._bucket.refused()
-            pause_s = pause_of(reply.headers.get("retry-after"), now())
-            raise TooOften(e.reason, pause_s or PAUSE_S) from None
+        except NoAnswer as e:
+            if isinstance(e, TooOften):
+                self._bucket.refused()
+                e.pause_s = pause_of(reply.headers.get("retry-after"), now()) or PAUSE_S
+            if e.pause_s:
+                # For what was refused: it limits some methods for themselves, and a swap is to be sent.
+                self._bucket.pause(e.pause_s, e.methods or methods)
+            raise

@@ -8,13 +8,12 @@ limit, and nobody waits for Valkey.
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import logging
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Collection, Coroutine, Mapping
 from contextlib import suppress
-from typing import cast
+from types import MappingProxyType
+from typing import Any, cast
 
 import redis
 import redis.asyncio
@@ -29,8 +28,8 @@ from oee_daemon.queue.queue_roster import NAMES as WORKERS
 
 log = logging.getLogger(__name__)
 
-#: What the key of an API's bucket begins with; its host follows.
-KEY = "oee:turns:"
+#: What the keys of an API's bucket and of its pauses begin with; its host follows.
+KEY, PAUSES = "oee:turns:", "oee:pauses:"
 #: Seconds that Valkey has for an answer, and for which it is not asked again once it had none.
 ANSWER_S, AWAY_S = 0.3, 1.0
 #: The most turns that one takes at once: no request has more calls.
@@ -40,21 +39,20 @@ MANY = 4
 #: Microseconds for which a waiting urgent one keeps its place beyond the turn that it was told of.
 _HOLD_US = 50_000
 
-# The generic cell rate algorithm (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm) on two numbers:
-# `full` is when the bucket is full again, and each turn moves it on; `pause` is until when the API wants to
-# be left alone. `urgent` is until when whoever only looks has to stand back. All are microseconds of Valkey's
-# clock, and bounded: a clock that was set back blocks nobody for longer than that.
+# The generic cell rate algorithm (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm) on one number:
+# `full` is when the bucket is full again, and each turn moves it on. `urgent` is until when whoever only
+# looks has to stand back; the second key has until when the API wants to be left alone, by what it refused.
+# All are microseconds of Valkey's clock, and bounded: a clock that was set back blocks nobody for longer.
 _TURN = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local every, burst, urgent = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
-local asked, longest, hold = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local held = redis.call('HMGET', KEYS[1], 'full', 'pause', 'urgent')
-local count, most = tonumber(ARGV[7]), tonumber(ARGV[8])
+local longest, hold = tonumber(ARGV[4]), tonumber(ARGV[5])
+local held = redis.call('HMGET', KEYS[1], 'full', 'urgent')
+local count, most = tonumber(ARGV[6]), tonumber(ARGV[7])
 local full = math.min(math.max(tonumber(held[1]) or 0, now), now + (burst + most) * every)
-local pause = math.min(math.max(tonumber(held[2]) or 0, now + asked), now + longest)
-local stand = math.min(tonumber(held[3]) or 0, now + longest + hold)
-local wait = math.max(pause, full - (burst - 1) * every) - now
+local stand = math.min(tonumber(held[2]) or 0, now + longest + hold)
+local wait = full - (burst - 1) * every - now
 if not urgent then wait = math.max(wait, stand - now) end
 if count > 0 then
   if wait <= 0 then
@@ -64,9 +62,25 @@ if count > 0 then
   end
 end
 local function text(n) return string.format('%.0f', n) end
-redis.call('HSET', KEYS[1], 'full', text(full), 'pause', text(pause), 'urgent', text(stand))
+redis.call('HSET', KEYS[1], 'full', text(full), 'urgent', text(stand))
 redis.call('PEXPIRE', KEYS[1], 120000)
-return {math.ceil(math.max(wait, 0)), math.ceil(math.max(pause - now, 0)), redis.call('SCARD', KEYS[2])}
+for n = 8, #ARGV, 2 do
+  local before = tonumber(redis.call('HGET', KEYS[2], ARGV[n])) or 0
+  redis.call('HSET', KEYS[2], ARGV[n], text(math.max(before, now + tonumber(ARGV[n + 1]))))
+  redis.call('PEXPIRE', KEYS[2], 120000)
+end
+local found = {math.ceil(math.max(wait, 0)), redis.call('SCARD', KEYS[3])}
+local pauses = redis.call('HGETALL', KEYS[2])
+for n = 1, #pauses, 2 do
+  local left = math.min((tonumber(pauses[n + 1]) or 0) - now, longest)
+  if left > 0 then
+    table.insert(found, pauses[n])
+    table.insert(found, math.ceil(left))
+  else
+    redis.call('HDEL', KEYS[2], pauses[n])
+  end
+end
+return found
 """
 
 
@@ -87,26 +101,35 @@ class Turnstile:
         return SharedBucket(self, name, per_s, burst)
 
     async def ask(
-        self, key: str, every_us: float, burst: int, *, urgent: bool, pause_us: float, take: int = 1
-    ) -> tuple[float, float] | None:
-        """Seconds until there may be a turn, 0 where `take` were taken, and of the API's pause; none where
-        Valkey is away."""
+        self,
+        name: str,
+        every_us: float,
+        burst: int,
+        *,
+        urgent: bool,
+        pauses: Mapping[frozenset[str], float] = MappingProxyType({}),
+        take: int = 1,
+    ) -> tuple[float, dict[frozenset[str], float]] | None:
+        """Seconds until there may be a turn, 0 where `take` were taken, and of the API's pauses, by the
+        methods that they are for, as in `pauses`; none where Valkey is away."""
         if time.monotonic() < self._away_until:
             return None
+        told = [word for what, s in pauses.items() for word in (",".join(sorted(what)), round(s * 1e6))]
         arguments = [
-            round(every_us), burst, int(urgent), round(pause_us), round(LONGEST_PAUSE_S * 1e6), _HOLD_US,
-            take, MOST_AT_ONCE,
+            round(every_us), burst, int(urgent), round(LONGEST_PAUSE_S * 1e6), _HOLD_US, take, MOST_AT_ONCE,
         ]  # fmt: skip
+        keys = [KEY + name, PAUSES + name, WORKERS]
         try:
             async with asyncio.timeout(ANSWER_S):
-                answer = cast(Awaitable[list[int]], self._script(keys=[key, WORKERS], args=arguments))
-                wait, pause, workers = await answer
+                answer = cast(Awaitable[list[Any]], self._script(keys=keys, args=[*arguments, *told]))
+                wait, workers, *rows = await answer
         except (redis.RedisError, OSError, TimeoutError) as e:
             self._away_until = time.monotonic() + AWAY_S
             log.debug("turns are shared by number", extra={"reason": type(e).__name__})
             return None
         self.sharers = workers + 1
-        return wait / 1e6, pause / 1e6
+        named = zip(rows[::2], rows[1::2], strict=True)
+        return wait / 1e6, {frozenset(filter(None, n.decode().split(","))): us / 1e6 for n, us in named}
 
     async def count(self, name: str) -> None:
         """One more 429 of the API of that host; where Valkey is away it is not counted."""
@@ -136,20 +159,18 @@ class SharedBucket(Bucket):
     def __init__(self, turnstile: Turnstile, name: str, per_s: float, burst: int) -> None:
         super().__init__(per_s, burst)
         self._turnstile = turnstile
-        self._name, self._key = name, KEY + name
+        self._name = name
         self._per_s = per_s
         #: Turns that were had without being taken, or, below 0, taken and not had.
         self._owed = 0
         #: While Valkey is away; none while it answers.
         self._share: Bucket | None = None
-        self._queue: list[tuple[bool, int, int, asyncio.Future[None]]] = []
-        self._count = itertools.count()
         self._pump: asyncio.Task[None] | None = None
         self._came = asyncio.Event()
         self._told: set[asyncio.Task[object]] = set()
 
-    def pause(self, seconds: float) -> None:
-        super().pause(seconds)
+    def pause(self, seconds: float, methods: Collection[str] = ()) -> None:
+        super().pause(seconds, methods)
         # The others are told at once, and not at the next turn, which comes after the pause.
         self._tell(self._ask(urgent=False, take=0))
 
@@ -161,24 +182,20 @@ class SharedBucket(Bucket):
         self._told.add(telling)
         telling.add_done_callback(self._told.discard)
 
-    async def turn(self, count: int = 1, *, urgent: bool = False) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._queue, (not urgent, next(self._count), count, turn))
+    async def turn(self, count: int = 1, *, urgent: int = False, methods: Collection[str] = ()) -> None:
+        one = self._join(count, urgent, methods)
         self._came.set()
         if self._pump is None or self._pump.done():
             self._pump = asyncio.ensure_future(self._give_turns())
-        await turn
+        await one.turn
 
     async def _give_turns(self) -> None:
         """Fetches turns for those who wait, one after another, as long as somebody does."""
-        while self._queue:
-            idle, _, count, turn = self._queue[0]
-            if turn.done():
-                heapq.heappop(self._queue)
-                continue
+        while (found := self._next()) is not None:
+            paused_s, one = found
             self._came.clear()
-            taken = max(1, count + self._owed)
-            wait_s = await self._wait_s(taken, urgent=not idle)
+            taken = max(1, one.count + self._owed)
+            wait_s = paused_s or await self._wait_s(taken, urgent=bool(one.urgent))
             if wait_s > 0:
                 # An urgent one that comes meanwhile asks for itself.
                 try:
@@ -190,20 +207,16 @@ class SharedBucket(Bucket):
                 self._hand_over(taken)
 
     def _hand_over(self, taken: int) -> None:
-        """The turns that were fetched are the first one's who still waits: it may be another, of another
-        count."""
+        """The turns that were fetched are the first one's who still waits and may ask: it may be another, of
+        another count."""
         self._owed -= taken
-        while self._queue:
-            *_, count, turn = heapq.heappop(self._queue)
-            if not turn.done():
-                self._owed += count
-                turn.set_result(None)
-                return
+        found = self._next()
+        if found is not None and not found[0]:
+            self._owed += found[1].count
+            found[1].turn.set_result(None)
 
     async def _wait_s(self, count: int, *, urgent: bool) -> float:
         """Seconds until it is worth asking again; 0: so many turns are taken."""
-        if self.pause_s:
-            return self.pause_s
         told = await self._ask(urgent=urgent, take=count)
         if told is None:
             return self._own_wait_s(count)
@@ -212,13 +225,15 @@ class SharedBucket(Bucket):
         return told + 0.0005 if told else 0.0
 
     async def _ask(self, *, urgent: bool, take: int) -> float | None:
+        pauses = {what: left for what in self._paused if (left := self.paused_s(what)) > 0}
         told = await self._turnstile.ask(
-            self._key, self._every_s * 1e6, self._burst, urgent=urgent, pause_us=self.pause_s * 1e6, take=take
+            self._name, self._every_s * 1e6, self._burst, urgent=urgent, pauses=pauses, take=take
         )
         if told is None:
             return None
-        wait_s, pause_s = told
-        super().pause(pause_s)
+        wait_s, others = told
+        for what, left_s in others.items():
+            super().pause(left_s, what)
         return wait_s
 
     def _own_wait_s(self, count: int) -> float:

@@ -88,7 +88,7 @@ class Api:
         await self._site.close()
 
     async def _turn(self, deadline_s: float, urgent: bool) -> None:
-        if self._bucket.pause_s > deadline_s:
+        if self._bucket.paused_s() > deadline_s:
             raise NoAnswer("it asked to be left alone for a while")
         await self._bucket.turn(urgent=urgent)
 
