@@ -19,13 +19,15 @@ from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.request_bucket import FIRST
-from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, Results, RpcError
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.solana_anchor_choice import AnchorChoice
 from oee_daemon.networks.solana.solana_endpoint_look import (
     EPOCH,
     FINALIZED,
+    FIRST_KEPT,
     GENESIS,
+    STATUS,
     answer_of,
     calls_for,
     epoch_of,
@@ -185,11 +187,9 @@ class SolanaChain:
 
     async def _round(self, swap: SignedSwap, anchored: Anchored, genesis: str, *, there: bool) -> list[Look]:
         """A look of each endpoint. `there`: one of them has shown it as final; what it did is asked too."""
-        apart = {one.name for one in self._pool.endpoints if one.batches is False}
         heard, shown = await self._told(swap, genesis, there=there)
         answers = [a for name, results in heard.items() if (a := _read(name, results, genesis)) is not None]
-        # What it takes may have been learnt by this very question, or by another's since.
-        apart |= {one.name for one in self._pool.endpoints if not one.batches}
+        apart = {name for name, results in heard.items() if not results.of_one_node(STATUS, FIRST_KEPT)}
         asked = [one for one in self._pool.endpoints if one.name in apart]
         answers = await by_their_lists(asked, answers, swap, anchored, LOOK_S)
         if not there and any(a.status is not None and a.status.final for a in answers):
@@ -201,7 +201,7 @@ class SolanaChain:
 
     async def _told(
         self, swap: SignedSwap, genesis: str, *, there: bool
-    ) -> tuple[dict[str, list[Result]], list[Shown]]:
+    ) -> tuple[dict[str, Results], list[Shown]]:
         """What each endpoint says of it and, where it is `there`, what it did.
 
         Both in one request, as long as each endpoint answers that: who does not tell what it did, or late,
@@ -215,7 +215,7 @@ class SolanaChain:
             self._at_once = len(both) == self.nodes
             said = {name: (results[0], results[-1]) for name, results in both.items()}
             shown = self._read_shown(said, swap.signature, genesis, swap.mints)
-            return {name: results[:-1] for name, results in both.items()}, shown
+            return both, shown
         heard, said = await asyncio.gather(self._statuses(calls), self._transactions(swap.signature))
         self._at_once = len(heard) == len(said) == self.nodes
         return heard, self._read_shown(said, swap.signature, genesis, swap.mints)
@@ -231,7 +231,7 @@ class SolanaChain:
         shown = await asyncio.gather(*(_shows(one, calls, GLIMPSE_S) for one in silent))
         return next((one.name for one, final in zip(silent, shown, strict=True) if final), "")
 
-    async def _statuses(self, calls: Sequence[Call], urgent: int = FIRST) -> dict[str, list[Result]]:
+    async def _statuses(self, calls: Sequence[Call], urgent: int = FIRST) -> dict[str, Results]:
         """What each endpoint says; nothing where none answers."""
         try:
             return await self._pool.each(calls, LOOK_S, urgent=urgent)

@@ -19,6 +19,10 @@ GENESIS: Call = ("getGenesisHash", [])
 EPOCH: Call = ("getEpochInfo", [FINALIZED])
 
 
+#: Places, in the answer to `calls_for`, of the status and of the first slot whose block is kept.
+STATUS, FIRST_KEPT = 2, 3
+
+
 def calls_for(signature: str) -> list[Call]:
     """The height comes first: what lands between two calls is seen, never missed."""
     return [GENESIS, EPOCH, status_of(signature), ("getFirstAvailableBlock", [])]
@@ -44,8 +48,8 @@ def answer_of(node: str, results: Sequence[Result], genesis: str) -> Answer:
     """Raises `NoAnswer`, where something is missing or of another chain."""
     must_be_of(genesis, results[0])
     slot, height = epoch_of(results[1])
-    context, status = _status(results[2])
-    first = results[3] if type(results[3]) is int else None
+    context, status = _status(results[STATUS])
+    first = results[FIRST_KEPT] if type(results[FIRST_KEPT]) is int else None
     return Answer(node=node, slot=slot, height=height, context=context, status=status, first_available=first)
 
 

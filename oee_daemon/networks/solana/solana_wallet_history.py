@@ -8,6 +8,7 @@ goes on from its own place.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,8 +27,8 @@ from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS, shown_
 from oee_daemon.networks.solana.solana_look_evidence import Shown, moved_by
 from oee_daemon.networks.solana.solana_swap_memo import read_memo
 from oee_daemon.networks.solana.solana_wallet_list import (
+    HEIGHT,
     LISTED,
-    OF_ONE_NODE,
     Listed,
     Row,
     earliest,
@@ -144,17 +145,16 @@ class History:
             GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH, ("getFirstAvailableBlock", []),
         ]  # fmt: skip
         heard = await self._pool.each(calls, REQUEST_S, grace_s=REQUEST_S, urgent=urgent, more=list_of)
-        apart = set()
-        for endpoint in self._pool.endpoints:
-            _, *of_place = list_of(endpoint.name)
-            # Who takes fewer than all of them at once tells what it knows of the place in another answer.
-            calls_of_one = len(calls) + 1 + len(of_place) if of_place else OF_ONE_NODE
-            if endpoint.name in heard and (endpoint.largest_batch or 1) < calls_of_one:
-                apart.add(endpoint.name)
-                heard[endpoint.name] = await listed_apart(
-                    endpoint, heard[endpoint.name], list_of, REQUEST_S, urgent=urgent
-                )
-        told = {n: list_told(n, said, genesis, apart=n in apart) for n, said in heard.items()}
+        asked = [one for one in self._pool.endpoints if one.name in heard]
+        apart = [one for one in asked if not heard[one.name].of_one_node(HEIGHT, -1)]
+        anew = await asyncio.gather(
+            *(listed_apart(one, heard[one.name], list_of, REQUEST_S, urgent=urgent) for one in apart)
+        )
+        lists_apart = {one.name: said for one, said in zip(apart, anew, strict=True)}
+        told = {
+            n: list_told(n, lists_apart.get(n, said), genesis, apart=n in lists_apart)
+            for n, said in heard.items()
+        }
         lists = {name: one for name, one in told.items() if one is not None}
         if not lists:
             raise ChainUnavailable("No RPC endpoint lists the wallet's landings.")

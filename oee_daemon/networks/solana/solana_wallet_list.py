@@ -29,8 +29,9 @@ LISTED = 1000
 #: Slots that a node which lists may be behind the one that tells where the chain is. Its list counts for as
 #: many blocks less: in so many slots there are no more.
 LAG_SLOTS = 32
-#: Calls that have to be of one node: its height, how far back it remembers, and what it lists.
-OF_ONE_NODE = 3
+#: Place of the height in an answer. What comes after it has to be of the same node: how far back it
+#: remembers, what it lists, and whether it knows where to go on from.
+HEIGHT = 2
 
 Row = dict[str, Any]
 
@@ -63,12 +64,12 @@ async def listed_apart(
         ((method, (wallet, options)), *more) = list_of(endpoint.name)
         rows: Call = (method, [wallet, {**options, "minContextSlot": max(0, slot - LAG_SLOTS)}])
         calls: list[Call] = [("getFirstAvailableBlock", []), rows, *more]
-        first, *listed = await endpoint.ask(calls, deadline_s, urgent=urgent)
+        first, *listed = told = await endpoint.ask(calls, deadline_s, urgent=urgent)
         if more and listed[0] == [] and not await _ends_at(endpoint, rows, deadline_s, urgent):
             return []
     except NoAnswer:
         return []
-    return [*results[:3], first if endpoint.batches else None, *listed]
+    return [*results[:3], first if told.of_one_node(0, 1) else None, *listed]
 
 
 async def _ends_at(endpoint: Endpoint, rows: Call, deadline_s: float, urgent: bool) -> bool:

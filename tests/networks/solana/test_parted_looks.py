@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.rpc_answers import Results
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
+from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, answer_of, calls_for
 from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS
 from oee_daemon.networks.solana.solana_listed_absence import by_their_lists
@@ -265,6 +267,46 @@ def test_a_list_of_a_node_that_lags_a_little_counts_for_as_much_less(slots: int,
                 assert look.remembers_from == HEIGHT
                 with pytest.raises(ChainUnavailable):
                     await History(pool, WALLET).page("G", limit=5, before=None)
+            await pool.close()
+
+    asyncio.run(run())
+
+
+def test_what_came_in_one_request_is_told_by_the_answer() -> None:
+    """While another endpoint was waited for, this one took a batch for somebody else: what two of its nodes
+    had told one by one counted as one node's, by which a landed swap never landed."""
+    wire = base64.b64decode(landing(OURS)[1]["transaction"][0])
+    swap = SignedSwap(order_id=ORDER.id, attempt=1, signature="s", raw=wire, last_valid_height=1_050)
+
+    async def run() -> None:
+        most, told, taken = [1], asyncio.Event(), asyncio.Event()
+
+        class Noted(Endpoint):
+            async def ask(self, *args: Any, **named: Any) -> Results:
+                found = await super().ask(*args, **named)
+                told.set()
+                return found
+
+        async def slow(_: Asked) -> Said:
+            await taken.wait()
+            return Said(b"", 503)
+
+        async with (
+            serving(lambda asked: balancer(most[-1])(asked)) as (address, _),
+            serving(slow) as (other, _),
+        ):
+            one = Noted(Site(address), Bucket(1000.0, 1000), "one", refused_s=0.0)
+            pool = Pool([one, Endpoint(Site(other), Bucket(1000.0, 1000), "other")])
+            looking = asyncio.create_task(SolanaChain(pool, wallet=WALLET, genesis="g").look(swap))
+            await told.wait()
+            assert one.batches is False
+            most.append(2)
+            await one.ask([GENESIS, EPOCH], DEADLINE_S)
+            assert one.batches is True
+            most.pop()
+            taken.set()
+            (look,) = await looking
+            assert look.seen is None and look.remembers_from == HEIGHT
             await pool.close()
 
     asyncio.run(run())

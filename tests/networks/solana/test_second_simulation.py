@@ -16,7 +16,7 @@ from oee_daemon.networks.solana.guard import guard_effect
 from oee_daemon.networks.solana.rpc import endpoint_pool
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
-from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
+from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, Results
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from tests.networks.solana import crafted
@@ -145,7 +145,7 @@ def test_the_second_is_of_another_operator() -> None:
             site, asked = Site(address), []
 
             class Named(Endpoint):
-                async def ask(self, *args: Any, **named: Any) -> list[Any]:
+                async def ask(self, *args: Any, **named: Any) -> Results:
                     asked.append(self.name)
                     return await super().ask(*args, **named)
 

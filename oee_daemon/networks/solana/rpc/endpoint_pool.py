@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, Results
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.rpc.shared_bucket import Turnstile, bucket_for
@@ -41,10 +41,10 @@ class Pool:
         grace_s: float = GRACE_S,
         urgent: int = True,
         more: Callable[[str], Sequence[Call]] = lambda _: (),
-    ) -> dict[str, list[Result]]:
+    ) -> dict[str, Results]:
         """What each endpoint that answers says, by its name; `grace_s`: that the others have once one did;
         `more`: calls for the endpoint of that name alone. Raises `ChainUnavailable` where none does."""
-        heard: dict[str, list[Result]] = {}
+        heard: dict[str, Results] = {}
         silent: list[str] = []
 
         async def ask(endpoint: Endpoint) -> None:

@@ -72,6 +72,25 @@ class RpcError:
 Result: TypeAlias = Any
 
 
+class Results(list[Result]):
+    """What stands in each call's place, and which of them came together, by this very answer: what the
+    endpoint takes in one request may be another thing by now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Of each, the place of the first that came with it.
+        self._begins: list[int] = []
+
+    def came(self, together: Sequence[Result]) -> None:
+        """These came next, in one request."""
+        self._begins += [len(self)] * len(together)
+        self += together
+
+    def of_one_node(self, first: int, last: int) -> bool:
+        """Whether those from `first` to `last` came in one request, hence of one node."""
+        return self._begins[first] == self._begins[last]
+
+
 def body_of(calls: Sequence[Call], first: int, *, batch: bool) -> bytes:
     """The request's body; the calls are numbered from `first`."""
     sent = [

@@ -20,6 +20,7 @@ from oee_daemon.networks.solana.rpc.rpc_answers import (
     Call,
     NoAnswer,
     Result,
+    Results,
     TooOften,
     body_of,
     check_status,
@@ -70,7 +71,7 @@ class Endpoint:
         """The most calls that it took in one request; none as long as nobody knows."""
         return None if self.batches is None else self._took
 
-    async def ask(self, calls: Sequence[Call], deadline_s: float, *, urgent: int = False) -> list[Result]:
+    async def ask(self, calls: Sequence[Call], deadline_s: float, *, urgent: int = False) -> Results:
         """The result of each call, or an `RpcError` in its place; `urgent`: see `request_bucket`. Raises
         `NoAnswer`: then there is none."""
         try:
@@ -82,11 +83,11 @@ class Endpoint:
     async def close(self) -> None:
         await self._site.close()
 
-    async def _answered(self, calls: Sequence[Call], deadline_s: float, urgent: int) -> list[Result]:
+    async def _answered(self, calls: Sequence[Call], deadline_s: float, urgent: int) -> Results:
         took, refused, until = self._took, self._refused, self._refused_until
         if time.monotonic() > until:
             refused = math.inf
-        found: list[Result] = []
+        found = Results()
         while left := len(calls) - len(found):
             # All of them, until it refuses that; then half way between what it takes and what it does not.
             size = left if refused == math.inf else min(left, (took + int(refused)) // 2)
@@ -94,7 +95,7 @@ class Endpoint:
                 size -= 1
             part = calls[len(found) : len(found) + size]
             try:
-                found += await self._request(part, deadline_s, urgent, batch=size > 1)
+                found.came(await self._request(part, deadline_s, urgent, batch=size > 1))
             except BatchRefused:
                 took, refused = min(took, size - 1), size
                 until = time.monotonic() + self._refused_s
