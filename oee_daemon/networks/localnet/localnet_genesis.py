@@ -28,7 +28,7 @@ FAUCET_LAMPORTS = 500_000_000 * 10**9
 #: Whole tokens that a mint says there are; the pools hold part of them.
 _SUPPLY = 10**18
 #: Lamports that keep an account of any size here; more than the rent of the largest.
-_RENT = 10_000_000
+RENT = 10_000_000
 #: Lamports of a token account, beside what it holds.
 TOKEN_RENT = 2_039_280
 
@@ -98,21 +98,21 @@ def accounts(seed: int, *, devnet: bool = False) -> Iterator[tuple[Pubkey, Accou
     """All of them but the programs. `devnet`: with its USDC, and a pool of that for SOL, as well."""
     yield FAUCET.pubkey(), Account(FAUCET_LAMPORTS, b"", SYSTEM_ID, False, 0)
     for token in TOKENS:
-        yield token.mint, Account(_RENT, _mint_data(token), token.program, False, 0)
+        yield token.mint, _mint(token)
     for market in localnet_pools.MARKETS:
-        yield market.config, Account(_RENT, localnet_pools.config_data(market), market.program, False, 0)
+        yield market.config, Account(RENT, localnet_pools.config_data(market), market.program, False, 0)
     for program, address in TABLES.items():
         keys = b"".join(map(bytes, table_addresses(program)))
         # A lookup table (1) that nobody closes, extended in slot 0, without an authority.
         head = struct.pack("<IQQB", 1, 2**64 - 1, 0, 0).ljust(56, b"\0")
-        yield address, Account(_RENT, head + keys, LOOKUP_ID, False, 0)
+        yield address, Account(RENT, head + keys, LOOKUP_ID, False, 0)
     for one, two in itertools.combinations(TOKENS, 2):
         if not two.extension or one.symbol in ("SOL", "USDC"):
             yield from _pools(seed, one, two)
     if devnet:
         market = localnet_pools.DEVNET
-        yield DEVNET_USDC.mint, Account(_RENT, _mint_data(DEVNET_USDC), DEVNET_USDC.program, False, 0)
-        yield market.config, Account(_RENT, localnet_pools.config_data(market), market.program, False, 0)
+        yield DEVNET_USDC.mint, _mint(DEVNET_USDC)
+        yield market.config, Account(RENT, localnet_pools.config_data(market), market.program, False, 0)
         yield from _pool(market, TOKENS[0], DEVNET_USDC, Fraction(0))
 
 
@@ -139,29 +139,50 @@ def _pool(market: Market, one: Token, two: Token, lean: Fraction) -> Iterator[tu
     pair = tuple((token.mint, token.program, token.decimals) for token in (one, two))
     pool = localnet_pools.place_pool(market, pair)
     state = localnet_pools.pool_data(pool, FAUCET.pubkey())
-    yield pool.address, Account(_RENT, state, market.program, False, 0)
-    yield pool.observation, Account(_RENT, OBSERVATION, market.program, False, 0)
+    yield pool.address, Account(RENT, state, market.program, False, 0)
+    yield pool.observation, Account(RENT, OBSERVATION, market.program, False, 0)
     for token, dearer in ((one, lean), (two, Fraction(0))):
         side = next(side for side in pool.sides if side.mint == token.mint)
         held = int(market.depth / (USD[token.symbol] * (1 + dearer)) * 10**token.decimals)
-        yield side.vault, _vault(token, pool.authority, held)
+        keeps_fees = token.extension == _WITH_FEE
+        yield side.vault, token_account(token.mint, pool.authority, held, token.program, keeps_fees)
 
 
-def _mint_data(token: Token) -> bytes:
-    """Authority and freeze authority as options of 36 bytes; from byte 165 what kind of account it is (1:
+def _mint(token: Token) -> Account:
+    faucet, extension = FAUCET.pubkey(), token.extension
+    return mint_account(token.program, _SUPPLY, token.decimals, mints=faucet, extension=extension)
+
+
+def mint_account(
+    program: Pubkey,
+    supply: int,
+    decimals: int,
+    *,
+    mints: Pubkey | None = None,
+    freezes: Pubkey | None = None,
+    extension: bytes = b"",
+) -> Account:
+    """Who `mints` and who `freezes` it as options of 36 bytes; from byte 165 what kind of account it is (1:
     mint)."""
-    faucet = struct.pack("<I", 1) + bytes(FAUCET.pubkey())
-    freeze = bytes(36)
-    data = faucet + struct.pack("<QBB", _SUPPLY, token.decimals, 1) + freeze
-    return data.ljust(165, b"\0") + b"\1" + token.extension if token.extension else data
+    authorities = [
+        bytes(36) if who is None else struct.pack("<I", 1) + bytes(who) for who in (mints, freezes)
+    ]
+    data = struct.pack("<QBB", supply, decimals, 1).join(authorities)
+    if extension:
+        data = data.ljust(165, b"\0") + b"\1" + extension
+    return Account(RENT, data, program, False, 0)
 
 
-def _vault(token: Token, owner: Pubkey, held: int) -> Account:
-    """A token account; one of wrapped SOL holds the lamports too. With a fee (2) it counts what was kept."""
-    native = token.mint == localnet_pools.WRAPPED_SOL
+def token_account(
+    mint: Pubkey,
+    owner: Pubkey,
+    held: int,
+    program: Pubkey = localnet_pools.TOKEN_ID,
+    keeps_fees: bool = False,
+) -> Account:
+    """One of wrapped SOL holds the lamports too. `keeps_fees`: it counts what was kept of transfers (2)."""
+    native = mint == localnet_pools.WRAPPED_SOL
     rent = struct.pack("<IQ", 1, TOKEN_RENT) if native else bytes(12)
-    data = bytes(token.mint) + bytes(owner) + struct.pack("<Q", held) + bytes(36) + b"\1" + rent
-    data = data.ljust(165, b"\0")
-    if token.extension == _WITH_FEE:
-        data += b"\2" + struct.pack("<HHQ", 2, 8, 0)
-    return Account(_RENT if not native else TOKEN_RENT + held, data, token.program, False, 0)
+    data = bytes(mint) + bytes(owner) + struct.pack("<Q", held) + bytes(36) + b"\1" + rent
+    data = data.ljust(165, b"\0") + (b"\2" + struct.pack("<HHQ", 2, 8, 0) if keeps_fees else b"")
+    return Account(TOKEN_RENT + held if native else RENT, data, program, False, 0)

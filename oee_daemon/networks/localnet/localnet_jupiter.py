@@ -53,10 +53,7 @@ def _refuse(message: str, code: str | None = None) -> Refused:
 
 
 def _ask(query: Query) -> Ask:
-    mint_in, mint_out = (
-        localnet_venues.mint(query.get("inputMint")),
-        localnet_venues.mint(query.get("outputMint")),
-    )
+    mint_in, mint_out = localnet_venues.mints(query)
     amount = localnet_venues.whole(query.get("amount"), _U64)
     slippage = localnet_venues.whole(query.get("slippageBps", "50"), BPS)
     mode = query.get("swapMode", "ExactIn")

@@ -42,10 +42,7 @@ def _answer(data: Any) -> Json:
 
 
 def _ask(query: Query, *, exact_out: bool) -> Ask:
-    mint_in, mint_out = (
-        localnet_venues.mint(query.get("inputMint")),
-        localnet_venues.mint(query.get("outputMint")),
-    )
+    mint_in, mint_out = localnet_venues.mints(query)
     if mint_in is None:
         raise _refuse("REQ_INPUT_MINT_ERROR")
     if mint_out is None:
@@ -153,10 +150,7 @@ def transaction(offers: Offers, body: Json, *, exact_out: bool) -> Json:
         raise _refuse("REQ_COMPUTE_UNIT_PRICE_MICRO_LAMPORTS_ERROR")
     if body.get("txVersion") not in ("V0", "LEGACY"):
         raise _refuse("REQ_TX_VERSION_ERROR")
-    mint_in, mint_out = (
-        localnet_venues.mint(data.get("inputMint")),
-        localnet_venues.mint(data.get("outputMint")),
-    )
+    mint_in, mint_out = localnet_venues.mints(data)
     bound = localnet_venues.whole(data.get("otherAmountThreshold"), _U64)
     amount = localnet_venues.whole(data.get("outputAmount" if exact_out else "inputAmount"), _U64)
     if mint_in is None or mint_out is None or bound is None or not amount:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,6 +76,10 @@ class Landing(NamedTuple):
     meta: bytes
 
 
+_COLUMNS = ", ".join(Landing._fields)
+_LANDING = f"SELECT {_COLUMNS} FROM landings"  # noqa: S608  # names of our own
+
+
 class Status(NamedTuple):
     slot: int
     err: str | None
@@ -123,8 +128,7 @@ class Ledger:
         `sqlite3.Error`, with nothing written."""
         with self._atomically():
             self._db.execute(
-                "INSERT INTO landings (signature, slot, unix, payer, memo, err, wire, meta)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO landings ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 landing,
             )
             self._write_accounts(after)
@@ -149,10 +153,7 @@ class Ledger:
         self._db.executemany("DELETE FROM accounts WHERE address = ?", gone)
 
     def find(self, signature: str) -> Landing | None:
-        row = self._db.execute(
-            "SELECT signature, slot, unix, payer, memo, err, wire, meta FROM landings WHERE signature = ?",
-            (signature,),
-        ).fetchone()
+        row = self._db.execute(f"{_LANDING} WHERE signature = ?", (signature,)).fetchone()
         return row and Landing(*row)
 
     def status(self, signature: str) -> Status | None:
@@ -165,11 +166,7 @@ class Ledger:
         return row and Status(*row)
 
     def block(self, slot: int) -> list[Landing]:
-        rows = self._db.execute(
-            "SELECT signature, slot, unix, payer, memo, err, wire, meta FROM landings"
-            " WHERE slot = ? ORDER BY n",
-            (slot,),
-        )
+        rows = self._db.execute(f"{_LANDING} WHERE slot = ? ORDER BY n", (slot,))
         return [Landing(*row) for row in rows]
 
     def of_address(
@@ -180,8 +177,7 @@ class Ledger:
         mint = self._db.execute("SELECT 1 FROM mentions WHERE mint = ? LIMIT 1", (address,)).fetchone()
         which = "signature IN (SELECT signature FROM mentions WHERE mint = ?)" if mint else "payer = ?"
         rows = self._db.execute(
-            f"SELECT signature, slot, unix, payer, memo, err, wire, meta FROM landings WHERE {which}"  # noqa: S608
-            " AND slot BETWEEN ? AND ?"
+            f"{_LANDING} WHERE {which} AND slot BETWEEN ? AND ?"  # noqa: S608
             " AND n < ifnull((SELECT n FROM landings WHERE signature = ?), 9223372036854775807)"
             " AND n > ifnull((SELECT n FROM landings WHERE signature = ?), 0) ORDER BY n DESC LIMIT ?",
             (address, *slots, before, until, limit),
@@ -266,23 +262,9 @@ class Ledger:
             self._db.execute("UPDATE faults SET remaining = remaining - 1 WHERE id = ?", (fault,))
             self._db.execute("DELETE FROM faults WHERE id = ? AND remaining <= 0", (fault,))
 
-    def _atomically(self) -> _Transaction:
-        return _Transaction(self._db)
-
-
-class _Transaction:
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
+    @contextmanager
+    def _atomically(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            try:
-                self._db.execute("COMMIT")
-                return
-            except sqlite3.Error:
-                self._db.execute("ROLLBACK")
-                raise
-        self._db.execute("ROLLBACK")
+        # Commits, or rolls back where that or what is done in it fails.
+        with self._db:
+            yield

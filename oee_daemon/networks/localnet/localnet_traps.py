@@ -18,6 +18,7 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from oee_daemon.networks.localnet import localnet_genesis, localnet_pools
+from oee_daemon.networks.localnet.localnet_genesis import RENT, mint_account, token_account
 from oee_daemon.networks.localnet.localnet_swaps import own_account
 from oee_daemon.networks.localnet.pool_program_checks import SHUT
 
@@ -36,7 +37,6 @@ _KEPT = 1000
 _LOCKER = Pubkey.from_string("3f7GcQFG397GAaEnv51zR6tsTVihYRydnydDD1cXekxH")
 #: https://developers.metaplex.com/token-metadata
 _METAPLEX = Pubkey.from_string("metaqbxxUerdq28cj1RbAWkYQm3ybzjb6a8bt518x1s")
-_LAMPORTS = 10_000_000
 _LATER = localnet_pools.RAYDIUM._replace(label="Raydium CP 7", number=7)
 USDC = next(token for token in localnet_genesis.TOKENS if token.symbol == "USDC")
 
@@ -169,8 +169,18 @@ class NewToken:
         """What is there before its pool is."""
         maker = self.maker.pubkey()
         yield maker, Account(10**9, b"", localnet_genesis.SYSTEM_ID, False, 0)
-        yield self.mint, Account(_LAMPORTS, self._mint_data(), self.program, False, 0)
-        yield _metadata_at(self.mint), Account(_LAMPORTS, self._metadata(), _METAPLEX, False, 0)
+        yield (
+            self.mint,
+            mint_account(
+                self.program,
+                self._supply,
+                self.decimals,
+                mints=maker if self.trap is Trap.MINT else None,
+                freezes=maker if self.trap is Trap.FREEZE else None,
+                extension=self.extension,
+            ),
+        )
+        yield _metadata_at(self.mint), Account(RENT, self._metadata(), _METAPLEX, False, 0)
         yield self.account_of(self.mint), self._held(maker, self.pooled)
         yield self.account_of(USDC.mint), token_account(USDC.mint, maker, self.depth)
         each = _WHALE_EACH if self._whale else _EACH
@@ -203,22 +213,20 @@ class NewToken:
         # Half of the honest ones pay their maker, of the input or of one of the tokens.
         fee_on = self.number % 3 if self.trap is None and self.number // 3 % 2 else None
         state = localnet_pools.pool_data(pool, self.maker.pubkey(), status, shares, fee_on)
-        yield pool.address, Account(_LAMPORTS, state, pool.market.program, False, 0)
+        yield pool.address, Account(RENT, state, pool.market.program, False, 0)
         yield (
             pool.config,
-            Account(_LAMPORTS, localnet_pools.config_data(pool.market), pool.market.program, False, 0),
+            Account(RENT, localnet_pools.config_data(pool.market), pool.market.program, False, 0),
         )
         yield (
             pool.observation,
-            Account(_LAMPORTS, localnet_genesis.OBSERVATION, pool.market.program, False, 0),
+            Account(RENT, localnet_genesis.OBSERVATION, pool.market.program, False, 0),
         )
         for side in pool.sides:
             empty = self._held(pool.authority, 0) if side.mint == self.mint else None
             yield side.vault, empty or token_account(side.mint, pool.authority, 0)
         lp = localnet_pools.lp_mint(pool)
-        left = struct.pack("<QBB", 0 if burnt else shares, 9, 1)
-        authority = struct.pack("<I", 1) + bytes(pool.authority)
-        yield lp, Account(_LAMPORTS, authority + left + bytes(36), localnet_pools.TOKEN_ID, False, 0)
+        yield lp, mint_account(localnet_pools.TOKEN_ID, 0 if burnt else shares, 9, mints=pool.authority)
         if not burnt:
             who = self.maker.pubkey() if self.trap is Trap.LP_FREE else _LOCKER
             account = own_account(who, lp, localnet_pools.TOKEN_ID)
@@ -226,13 +234,6 @@ class NewToken:
 
     def _held(self, owner: Pubkey, amount: int) -> Account:
         return token_account(self.mint, owner, amount, self.program, self.trap in (Trap.FEE, Trap.FEE_LATER))
-
-    def _mint_data(self) -> bytes:
-        somebody = struct.pack("<I", 1) + bytes(self.maker.pubkey())
-        more = somebody if self.trap is Trap.MINT else bytes(36)
-        freezes = somebody if self.trap is Trap.FREEZE else bytes(36)
-        data = more + struct.pack("<QBB", self._supply, self.decimals, 1) + freezes
-        return data.ljust(165, b"\0") + b"\1" + self.extension if self.extension else data
 
     def _metadata(self) -> bytes:
         """Key, authority, mint, then name, symbol and address, each filled up with zeros."""
@@ -243,16 +244,3 @@ class NewToken:
 
 def _metadata_at(mint: Pubkey) -> Pubkey:
     return localnet_pools.derive(_METAPLEX, b"metadata", bytes(_METAPLEX), bytes(mint))
-
-
-def token_account(
-    mint: Pubkey,
-    owner: Pubkey,
-    held: int,
-    program: Pubkey = localnet_pools.TOKEN_ID,
-    keeps_fees: bool = False,
-) -> Account:
-    """`keeps_fees`: it counts what was kept of transfers (2)."""
-    data = bytes(mint) + bytes(owner) + struct.pack("<Q", held) + bytes(36) + b"\1"
-    data = data.ljust(165, b"\0") + (b"\2" + struct.pack("<HHQ", 2, 8, 0) if keeps_fees else b"")
-    return Account(_LAMPORTS, data, program, False, 0)

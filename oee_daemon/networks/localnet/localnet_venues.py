@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.hash import Hash
@@ -123,6 +123,11 @@ def mint(value: object) -> Pubkey | None:
     except ValueError:
         return None
     return found if found in TOKENS else None
+
+
+def mints(told: Mapping[str, Any]) -> tuple[Pubkey | None, Pubkey | None]:
+    """Those that a request names as `inputMint` and `outputMint`."""
+    return mint(told.get("inputMint")), mint(told.get("outputMint"))
 
 
 def whole(value: object, most: int) -> int | None:

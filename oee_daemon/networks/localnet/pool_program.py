@@ -75,18 +75,16 @@ _ENDS = {
 }  # fmt: skip
 
 
-def _hand_over(w: Writer, side: str) -> None:
-    """Transfers `units`: `in` from the user to the vault by his signature, `out` back by the authority's
-    seeds."""
-    frm, to, by, seeds = (
-        ("user_in", "vault_in", "payer", 0) if side == "in" else ("vault_out", "user_out", "authority", 1)
-    )
-    for place, role in (("from", frm), ("to", to), ("by", by), ("mint", f"mint_{side}")):
+def _hand_over(w: Writer, side: str, *, out: bool) -> None:
+    """Transfers `units` of that side's token: from the user to the vault by his signature, or `out` to him by
+    the authority's seeds."""
+    ends = f"vault_{side}", f"user_{side}"
+    frm, to = ends if out else ends[::-1]
+    roles = (("from", frm), ("to", to), ("by", "authority" if out else "payer"), ("mint", f"mint_{side}"))
+    for place, role in (*roles, ("program", f"program_{side}")):
         w.get(R1, role)
         w.put(place, R1)
-    w.get(R1, f"program_{side}")
-    w.put("program", R1)
-    w.put("seeds", seeds)
+    w.put("seeds", int(out))
     w.call("transfer")
 
 
@@ -95,7 +93,7 @@ def _exact_in(w: Writer) -> None:
     w.of(R7, "vault_in", AMOUNT)
     w.get(R1, "amount")
     w.put("units", R1)
-    _hand_over(w, "in")
+    _hand_over(w, "in", out=False)
     w.of(R1, "vault_in", AMOUNT)
     w.sub(R1, R7)
     w.mov(R7, R1)
@@ -119,7 +117,7 @@ def _exact_in(w: Writer) -> None:
     w.when(R8, "eq", 0, "no amount")
     w.put("units", R8)
     w.of(R7, "user_out", AMOUNT)
-    _hand_over(w, "out")
+    _hand_over(w, "out", out=True)
     w.of(R1, "user_out", AMOUNT)
     w.sub(R1, R7)
     w.get(R2, "limit")
@@ -177,13 +175,13 @@ def _exact_out(w: Writer) -> None:
     w.when(R0, "gt", R1, "slipped")
     w.put("units", R0)
     w.of(R9, "vault_in", AMOUNT)
-    _hand_over(w, "in")
+    _hand_over(w, "in", out=False)
     w.of(R1, "vault_in", AMOUNT)
     w.sub(R1, R9)
     w.when(R1, "lt", R8, "too much")
     w.get(R1, "given")
     w.put("units", R1)
-    _hand_over(w, "out")
+    _hand_over(w, "out", out=True)
 
 
 def _must_be_ours(w: Writer) -> None:
@@ -204,14 +202,7 @@ def _move(w: Writer, side: str, at: int, *, out: bool) -> None:
     w.get(R1, "data")
     w.load(R1, R1, at)
     w.put("units", R1)
-    ends = f"vault_{side}", f"user_{side}"
-    frm, to = ends if out else ends[::-1]
-    roles = (("from", frm), ("to", to), ("by", "authority" if out else "payer"), ("mint", f"mint_{side}"))
-    for place, role in (*roles, ("program", f"program_{side}")):
-        w.get(R1, role)
-        w.put(place, R1)
-    w.put("seeds", int(out))
-    w.call("transfer")
+    _hand_over(w, side, out=out)
 
 
 def _open(w: Writer) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import partialmethod
 from typing import NamedTuple
 
 #: Where the loader maps the file; an address in the file is added to it.
@@ -56,29 +57,14 @@ class Assembler:
         else:
             self._put(code, dst, number=operand)
 
-    def mov(self, dst: R, operand: int) -> None:
-        self._alu(0xB7, dst, operand)
-
-    def add(self, dst: R, operand: int) -> None:
-        self._alu(0x07, dst, operand)
-
-    def sub(self, dst: R, operand: int) -> None:
-        self._alu(0x17, dst, operand)
-
-    def mul(self, dst: R, operand: int) -> None:
-        self._alu(0x27, dst, operand)
-
-    def or_(self, dst: R, operand: int) -> None:
-        self._alu(0x47, dst, operand)
-
-    def and_(self, dst: R, operand: int) -> None:
-        self._alu(0x57, dst, operand)
-
-    def lsh(self, dst: R, operand: int) -> None:
-        self._alu(0x67, dst, operand)
-
-    def rsh(self, dst: R, operand: int) -> None:
-        self._alu(0x77, dst, operand)
+    mov = partialmethod(_alu, 0xB7)
+    add = partialmethod(_alu, 0x07)
+    sub = partialmethod(_alu, 0x17)
+    mul = partialmethod(_alu, 0x27)
+    or_ = partialmethod(_alu, 0x47)
+    and_ = partialmethod(_alu, 0x57)
+    lsh = partialmethod(_alu, 0x67)
+    rsh = partialmethod(_alu, 0x77)
 
     def at(self, dst: R, begin: R, offset: int) -> None:
         self.mov(dst, begin)
