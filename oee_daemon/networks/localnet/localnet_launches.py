@@ -20,14 +20,13 @@ from solders.transaction import VersionedTransaction
 
 from oee_daemon.networks.localnet import localnet_dialects, localnet_pools, localnet_slots, localnet_traps
 from oee_daemon.networks.localnet.litesvm_chain import Chain, Dropped
+from oee_daemon.networks.localnet.localnet_swaps import ATA_ID, RENT_ID, own_account
 from oee_daemon.networks.localnet.localnet_traps import TRAPS, USDC, NewToken, Trap
 
 #: How many tokens in a row have each trap once, half of them none; and how many that come are known ahead.
 ROUND, AHEAD = 2 * len(TRAPS), 4
 #: Slots after which nothing more happens to a pool.
 _OVER = 40
-_ATA = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
-_RENT = Pubkey.from_string("SysvarRent111111111111111111111111111111111")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +157,11 @@ def _opening(token: NewToken, opens_at: int) -> Instruction:
     pool, maker = token.pool, token.maker.pubkey()
     own, vaults = _ends(token)
     lp = localnet_pools.lp_mint(pool)
-    shares = localnet_pools.derive(_ATA, bytes(maker), bytes(localnet_pools.TOKEN_ID), bytes(lp))
+    shares = own_account(maker, lp, localnet_pools.TOKEN_ID)
     keys = [
         maker, pool.config, pool.authority, pool.address, *(side.mint for side in pool.sides), lp, *own,
         shares, *vaults, own[0], pool.observation, localnet_pools.TOKEN_ID,
-        *(side.program for side in pool.sides), _ATA, Pubkey.default(), _RENT,
+        *(side.program for side in pool.sides), ATA_ID, Pubkey.default(), RENT_ID,
     ]  # fmt: skip
     amounts = [token.first(_amount(token, side.mint)) for side in pool.sides]
     way = localnet_dialects.CPMM.opens

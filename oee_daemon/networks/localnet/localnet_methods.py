@@ -85,10 +85,16 @@ def in_context(slot: int, value: Any) -> Json:
     return {"context": {"apiVersion": VERSION, "slot": slot}, "value": value}
 
 
-def _told(node: Node, params: Params, at: int, value: Callable[[str], Any]) -> Json:
+def _asked_of(node: Node, params: Params, at: int = 0) -> tuple[str, int]:
+    """The commitment that the options in that place ask for, and its slot. Raises `RpcError`."""
     told = options(params, at)
     level = commitment(told)
-    return in_context(held_to(node, told, level), value(level))
+    return level, held_to(node, told, level)
+
+
+def _told(node: Node, params: Params, at: int, value: Callable[[str], Any]) -> Json:
+    level, slot = _asked_of(node, params, at)
+    return in_context(slot, value(level))
 
 
 # Time.
@@ -108,22 +114,19 @@ def _is_blockhash_valid(node: Node, params: Params) -> Json:
 
 
 def _block_height(node: Node, params: Params) -> int:
-    told = options(params, 0)
-    held_to(node, told, commitment(told))
-    return node.height(commitment(told))
+    level, _ = _asked_of(node, params)
+    return node.height(level)
 
 
 def _slot(node: Node, params: Params) -> int:
-    told = options(params, 0)
-    return held_to(node, told, commitment(told))
+    return _asked_of(node, params)[1]
 
 
 def _epoch_info(node: Node, params: Params) -> Json:
-    told = options(params, 0)
-    slot = held_to(node, told, commitment(told))
+    level, slot = _asked_of(node, params)
     return {
         "absoluteSlot": slot,
-        "blockHeight": node.height(commitment(told)),
+        "blockHeight": node.height(level),
         "epoch": slot // localnet_slots.EPOCH_SLOTS,
         "slotIndex": slot % localnet_slots.EPOCH_SLOTS,
         "slotsInEpoch": localnet_slots.EPOCH_SLOTS,

@@ -20,8 +20,8 @@ from oee_daemon.networks.localnet import localnet_dialects, localnet_pools
 from oee_daemon.networks.localnet.localnet_json import MEMO_ID
 from oee_daemon.networks.localnet.localnet_pools import BPS, Pool
 
-_ATA_ID = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
-_RENT_ID = Pubkey.from_string("SysvarRent111111111111111111111111111111111")
+ATA_ID = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
+RENT_ID = Pubkey.from_string("SysvarRent111111111111111111111111111111111")
 _SYSTEM_ID = Pubkey.default()
 #: Jupiter's own, named by each of its swaps.
 _EVENT_AUTHORITY = Pubkey.from_string("D8cy77BBepLMngZx6ZukaTff5hCt1HrWyKk3Hnd9oitf")
@@ -56,7 +56,7 @@ def create_account(
         AccountMeta(address, False, True),
         *(AccountMeta(key, False, False) for key in (owner, mint, _SYSTEM_ID, token_program)),
     ]
-    return address, Instruction(_ATA_ID, b"\1", accounts)
+    return address, Instruction(ATA_ID, b"\1", accounts)
 
 
 def close_account(account: Pubkey, owner: Pubkey) -> Instruction:
@@ -85,7 +85,7 @@ def wrapped_beside(owner: Pubkey, seed: str, lamports: int) -> Side:
     )
     accounts = [
         AccountMeta(address, False, True),
-        *(AccountMeta(key, False, False) for key in (localnet_pools.WRAPPED_SOL, owner, _RENT_ID)),
+        *(AccountMeta(key, False, False) for key in (localnet_pools.WRAPPED_SOL, owner, RENT_ID)),
     ]
     begun = Instruction(localnet_pools.TOKEN_ID, b"\1", accounts)
     return Side(address, (created, begun), (close_account(address, owner),))
