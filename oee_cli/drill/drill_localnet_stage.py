@@ -21,7 +21,7 @@ from urllib.parse import quote
 from oee_cli.cli_errors import Unreachable
 from oee_cli.drill.drill_localnet_ledger import are_due, localnet_landings
 from oee_cli.drill.drill_processes import end_process
-from oee_cli.drill.drill_stage import PARTS
+from oee_cli.drill.drill_stage import PARTS, Stage
 from oee_cli.drill.drill_verdict import Landing
 
 #: Milliseconds, and slots after which a block is final: long enough for a fork to take landings back.
@@ -66,11 +66,9 @@ _ROWS: dict[str, tuple[dict[str, Any], int]] = {
 }
 
 
-class LocalnetStage:
+class LocalnetStage(Stage):
     """Localnet in the home of a drill."""
 
-    network = "localnet"
-    ledger = None
     #: Each order takes seconds of the chain's time here: more would wait for a place, and not for the chain.
     in_flight = 20
     weights: Mapping[str, int] = (

@@ -10,7 +10,7 @@ import random
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from oee_cli.drill.drill_verdict import Landing, landings
 from oee_daemon.contract.planned_faults import ORDER_FAULT
@@ -23,46 +23,40 @@ PARTS = {
 }  # fmt: skip
 
 
-class Stage(Protocol):
-    """A network in a drill's home. `weights`: its faults, as `PARTS`; `bodies`: the orders, in turn;
-    `in_flight`: how many may be on their way at once. `ledger`: the file in which orders that wait are judged
-    by, none where none can wait."""
+class Stage:
+    """A network in a drill's home, by default one that runs nothing itself. `weights`: its faults, as `PARTS`;
+    `bodies`: the orders, in turn; `in_flight`: how many may be on their way at once. `ledger`: the file in
+    which orders that wait are judged by, none where none can wait."""
 
-    network: str
     in_flight: int
     weights: Mapping[str, int]
     bodies: Sequence[Mapping[str, Any]]
-
-    @property
-    def ledger(self) -> Path | None: ...
+    ledger: Path | None = None
 
     def environ(self) -> dict[str, str]:
         """The settings of every process."""
-        ...
+        raise NotImplementedError
 
     def keep(self) -> None:
         """Starts what the network itself runs and is gone."""
-        ...
 
     def pids(self) -> dict[str, int]:
         """What of the network can be killed and frozen, by name."""
-        ...
+        return {}
 
     def spoil(self, fault: str, draw: random.Random, newest: int | None) -> bool:
         """Orders a fault of the network, if it is one. `newest`: the number of the newest order."""
-        ...
+        raise NotImplementedError
 
     def settle(self) -> None:
-        """Returns once nothing can land any more."""
-        ...
+        """Returns once nothing can land any more but what the ledger has with its time."""
 
     def landings(self) -> list[Landing]:
         """What has moved money, by the chain's own ledger; nothing runs any more."""
-        ...
+        raise NotImplementedError
 
     def stop(self) -> None:
         """Ends what it runs."""
-        ...
 
 
 #: The faults of the simulated network, as rows of its table; `remaining` is drawn.
@@ -84,10 +78,9 @@ _ROWS: dict[str, dict[str, Any]] = {
 LAPSES = 40
 
 
-class SimulatedStage:
-    """The simulated network."""
+class SimulatedStage(Stage):
+    """The simulated network: the engine itself makes its chain move."""
 
-    network = "simulated"
     in_flight = 60
     weights: Mapping[str, int] = PARTS | {
         "chain refused": 2, "chain hung": 2, "answers lost": 4, "never landed": 2, "chain mute": 2,
@@ -102,7 +95,7 @@ class SimulatedStage:
     )
 
     def __init__(self, home: Path, seed: int) -> None:
-        self.ledger = home / "ledger.sqlite"
+        self.ledger: Path = home / "ledger.sqlite"
         self._seed = seed
 
     def environ(self) -> dict[str, str]:
@@ -112,12 +105,6 @@ class SimulatedStage:
             "OEE_SIM_CONFIRM_MS": "40",
             "OEE_SIM_LEDGER_FILE": str(self.ledger),
         }
-
-    def keep(self) -> None:
-        """The engine itself makes the chain move."""
-
-    def pids(self) -> dict[str, int]:
-        return {}
 
     def spoil(self, fault: str, draw: random.Random, newest: int | None) -> bool:
         if fault == "swap lapsed":
@@ -135,11 +122,5 @@ class SimulatedStage:
             db.execute(ORDER_FAULT, values)
         db.close()
 
-    def settle(self) -> None:
-        """What is still to land is in the ledger with its time, and counts as what it will be."""
-
     def landings(self) -> list[Landing]:
         return landings(self.ledger)
-
-    def stop(self) -> None:
-        pass
