@@ -48,6 +48,7 @@ def drill(
     """
     from secrets import randbelow
 
+    from oee_cli.drill.drill_progress import DrillProgress
     from oee_cli.drill.drill_report import run_drill
     from oee_cli.drill.drill_run import Drill
 
@@ -58,5 +59,5 @@ def drill(
             hint="--waiting goes with --network simulated.",
         )
     drawn = randbelow(10_000) if seed is None else seed
-    drill = Drill(orders, faults, drawn, workers, network, waiting)
+    drill = Drill(DrillProgress(orders, faults, drawn, workers, network, waiting))
     return run_drill(drill, keep, Output(json, quiet))

@@ -26,15 +26,14 @@ def terms_at(verdict: Verdict, order: Mapping[str, Any], placed: Placed, edit: E
     """The terms in force from each of its events on: as it was placed, or as it was edited."""
     events = order["events"]
     edits = [n for n, event in enumerate(events) if "edited" in event["data"]]
-    wrong = _unasked(edits, edit) if edit is None or edit.done is False else _wrong(events, edits, edit)
+    if edit is None or edit.done is False:
+        why = "though nobody asked for it" if edit is None else "and said that it was not"
+        wrong = [f"edited, {why}"] if edits else []
+    else:
+        wrong = _wrong(events, edits, edit)
     verdict.unfounded += [f"{order['orderId']}: {what}" for what in wrong]
     since = edits[0] if edits and edit is not None else len(events)
     return [placed if n < since or edit is None else edit.terms for n in range(len(events))]
-
-
-def _unasked(edits: Sequence[int], edit: Edit | None) -> list[str]:
-    why = "though nobody asked for it" if edit is None else "and said that it was not"
-    return [f"edited, {why}"] if edits else []
 
 
 def _wrong(events: Sequence[Mapping[str, Any]], edits: Sequence[int], edit: Edit) -> list[str]:

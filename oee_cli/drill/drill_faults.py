@@ -12,24 +12,24 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from oee_cli.api.client_processes import descends
 from oee_cli.drill.drill_hands import HAND_WEIGHTS, Hands
 from oee_cli.drill.drill_processes import Crew
 from oee_cli.drill.drill_stage import PARTS, Stage
-from oee_cli.drill.drill_watch_faults import LEADER_FROZEN_S, WATCH_WEIGHTS, WatchFaults
+from oee_cli.drill.drill_watch_faults import LEADER_FROZEN_S, PRICE_FAULTS, WATCH_WEIGHTS, WatchFaults
 from oee_daemon.contract.planned_faults import DRILLED
 
 #: Those that need a worker beside the daemon's own.
 CREW_WEIGHTS = {"another worker killed": 3, "another worker frozen": 2, "another worker silenced": 4}
 
-#: What makes the queue answer with errors, and what ends it again.
+#: What empties the queue or makes it answer with errors, and what ends that again.
 _QUEUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "queue emptied": (("FLUSHALL",), ()),
     "queue full": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
     "queue read-only": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
 }
@@ -50,9 +50,7 @@ _FROZEN_S = {
 BACK_MS = 6000
 
 
-def plan(
-    count: int, seed: int, network: Mapping[str, int], workers: int = 1, *, waits: bool = False
-) -> list[str]:
+def plan(count: int, seed: int, network: Mapping[str, int], workers: int, *, waits: bool) -> list[str]:
     """`count` faults in the order in which they come; the same for the same seed, network (its faults and
     how often each is drawn) and number of workers. `waits`: orders wait for prices, which have faults too,
     and for a user who halts the engine and cancels many at once."""
@@ -67,7 +65,7 @@ def plan(
 
 def is_outage(fault: str) -> bool:
     """Whether it takes a part of the engine away: how long that takes to come back is worth knowing."""
-    return fault.endswith((" killed", " frozen")) and not fault.startswith("another")
+    return fault.endswith(_SIGNALS) and not fault.startswith("another")
 
 
 def failpoints(count: int, seed: int) -> str:
@@ -93,8 +91,8 @@ class FaultInjector:
     seed: int
     pids: Callable[[], dict[str, int]]
     crew: Crew
-    watch: WatchFaults | None = None
-    hands: Hands | None = None
+    watch: WatchFaults | None
+    hands: Hands
 
     def __post_init__(self) -> None:
         self._draw = random.Random(f"{self.seed} details")  # noqa: S311
@@ -105,9 +103,9 @@ class FaultInjector:
     def strike(self, fault: str) -> bool:
         """Injects one fault. Returns False where what it is meant for is not there right now."""
         begun_ms, self._drawn_s = time.time() * 1000, 0.0
-        if self.watch is not None and self.watch.knows(fault):
+        if self.watch is not None and fault in PRICE_FAULTS:
             return self.watch.strike(fault, self._draw, self._later)
-        if self.hands is not None and fault in HAND_WEIGHTS:
+        if fault in HAND_WEIGHTS:
             return self.hands.halt(self._draw) if fault == "halted" else self.hands.sweep(self._draw)
         struck = self._strike_part(fault)
         if struck and (fault not in self.stage.weights or fault in PARTS):
@@ -115,12 +113,15 @@ class FaultInjector:
         return struck
 
     def _strike_part(self, fault: str) -> bool:
-        if fault in _QUEUE or fault == "queue emptied":
+        if fault in _QUEUE:
             return self._disturb_queue(fault)
         if fault == "postgres read-only":
             return self._make_read_only()
         if fault == "another worker silenced":
-            return self.crew.silence(self._draw)
+            other = self.crew.any_other(self._draw)
+            if other is not None:
+                other.silence()
+            return other is not None
         if fault.endswith(_SIGNALS):
             return self._signal(fault)
         return self.stage.spoil(fault, self._draw, self._newest() if fault == "swap lapsed" else None)
@@ -129,19 +130,20 @@ class FaultInjector:
         killed = fault.endswith("killed")
         # Its own, still: what was told a moment ago may have ended, and its number be somebody else's.
         found = [pid for pid in self._targets(fault) if descends(pid, os.getpid())]
-        for pid in found:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL if killed else signal.SIGSTOP)
+        _signal_all(found, signal.SIGKILL if killed else signal.SIGSTOP)
         if found and not killed:
-            self._later(_FROZEN_S.get(fault, FREEZE_S), lambda: _wake(found))
+            self._later(_FROZEN_S.get(fault, FREEZE_S), lambda: _signal_all(found, signal.SIGCONT))
         return bool(found)
 
     def _targets(self, fault: str) -> Sequence[int]:
         pids = self.pids() | self.stage.pids()
         if fault.startswith("another worker"):
-            return self.crew.any_worker(self._draw)
+            other = self.crew.any_other(self._draw)
+            return [] if other is None or other.process is None else [other.process.pid]
         if fault.startswith("leader"):
-            return self._leader()
+            # The worker that watches the prices, by the name under which it leads.
+            rows = self.crew.ask("SELECT owner FROM watch WHERE lease_until > clock_timestamp()")
+            return [int(owner.split(":")[-2]) for (owner,) in rows]
         if fault in ("postgres wholly killed", "postgres frozen"):
             # The first is asked to start what is missing: it has to go, or to stop, before the others.
             own = [pids["postgres"]] if "postgres" in pids else []
@@ -151,11 +153,6 @@ class FaultInjector:
             return [self._draw.choice(found)] if found else []
         name = fault.split()[0]
         return [pids[name]] if name in pids else []
-
-    def _leader(self) -> Sequence[int]:
-        """The process of the worker that watches the prices, by the name under which it leads."""
-        rows = self.crew.ask("SELECT owner FROM watch WHERE lease_until > clock_timestamp()")
-        return [int(owner.split(":")[-2]) for (owner,) in rows]
 
     def _backends(self, which: str) -> list[int]:
         """Process ids that Postgres tells of itself; none where it does not answer."""
@@ -181,28 +178,20 @@ class FaultInjector:
     def _disturb_queue(self, fault: str) -> bool:
         import redis
 
+        begin, end = _QUEUE[fault]
         try:
-            with self._queue() as queue:
-                if fault == "queue emptied":
-                    queue.flushall()
-                    return True
-                begin, end = _QUEUE[fault]
-                queue.execute_command(*begin)
+            self._tell_queue(begin)
         except redis.RedisError:
             return False
-        self._later(FREEZE_S, lambda: self._until_done(lambda: self._tell_queue(end)))
+        if end:
+            self._later(FREEZE_S, lambda: self._until_done(lambda: self._tell_queue(end)))
         return True
 
     def _tell_queue(self, command: tuple[str, ...]) -> None:
-        with self._queue() as queue:
-            queue.execute_command(*command)
-
-    @contextmanager
-    def _queue(self) -> Iterator[Any]:
         import redis
 
         with redis.Redis(unix_socket_path=str(self.crew.queue_socket), socket_timeout=1) as client:
-            yield client
+            client.execute_command(*command)
 
     def _newest(self) -> int | None:
         """The number of the newest order; none where Postgres does not answer. Numbers are Postgres's: after
@@ -236,7 +225,7 @@ def died_at(home: Path) -> list[float]:
     return [mark.stat().st_mtime * 1000 for mark in home.glob("**/failpoints/*")]
 
 
-def _wake(pids: Sequence[int]) -> None:
+def _signal_all(pids: Sequence[int], number: int) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+            os.kill(pid, number)

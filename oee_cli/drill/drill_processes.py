@@ -27,7 +27,7 @@ _STOP_S = 60.0
 class Crew:
     """Starts, replaces and stops the drill's processes. `environ` is what all of them share."""
 
-    def __init__(self, home: Path, environ: dict[str, str], workers: int, network: str = "simulated") -> None:
+    def __init__(self, home: Path, environ: dict[str, str], workers: int, network: str) -> None:
         self._wallet = home / "wallets" / f"{network}.json"
         # Each network's orders are in a database of their own.
         self._database = "oee" if network == "simulated" else f"oee_{network}"
@@ -76,24 +76,15 @@ class Crew:
             for other in self._others:
                 other.keep()
 
-    def any_worker(self, draw: random.Random) -> list[int]:
-        """The process id of one of the other workers; none where none runs now."""
-        running = [other.process.pid for other in self._others if other.running and other.process]
-        return [draw.choice(running)] if running else []
-
-    def silence(self, draw: random.Random) -> bool:
-        """Silences all connections of one other worker. Returns False where none runs now."""
+    def any_other(self, draw: random.Random) -> _Other | None:
+        """One of the other workers; none where none runs now."""
         running = [other for other in self._others if other.running]
-        if not running:
-            return False
-        draw.choice(running).silence()
-        return True
+        return draw.choice(running) if running else None
 
     def stop(self) -> None:
         for other in self._others:
             other.close()
-        processes = [other.process for other in self._others] + [self.daemon]
-        for process in processes:
+        for process in [*(other.process for other in self._others), self.daemon]:
             if process is not None:
                 process.send_signal(signal.SIGCONT)
                 end_process(process, _STOP_S)
@@ -136,6 +127,7 @@ class _Other:
             self.process = _process("worker", self._environ, self._home)
 
     def silence(self) -> None:
+        """What goes over its connections from now on arrives nowhere."""
         for wire in self._wires:
             wire.silence()
 

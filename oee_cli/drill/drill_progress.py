@@ -14,9 +14,9 @@ class DrillProgress:
     orders: int
     faults: int
     seed: int
-    workers: int = 1
-    network: str = "simulated"
-    waiting: int = 0
+    workers: int
+    network: str
+    waiting: int
     accepted: list[str] = field(default_factory=list)
     #: Orders that have not ended, and those of them that wait.
     live: int = 0

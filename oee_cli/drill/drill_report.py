@@ -64,7 +64,7 @@ def _drill_line(p: DrillProgress, width: int) -> str:
         f"  {p.orders - len(p.accepted):,} to come  {sum(p.struck.values())} of {p.faults} faults"
         f"  {time.monotonic() - p.begun:.0f} s"
     )
-    return text if len(text) <= width else text[:width]
+    return text[:width]
 
 
 def _report_drill(drill: Drill, found: Verdict, rows: list[dict[str, Any]], output: Output) -> None:

@@ -53,39 +53,25 @@ STAGES: Mapping[str, Callable[[Path, int], Stage]] = {
 class Drill:
     """One drill, from a bare home to a verdict."""
 
-    def __init__(
-        self,
-        orders: int,
-        faults: int,
-        seed: int,
-        workers: int = 1,
-        network: str = "simulated",
-        waiting: int = 0,
-    ) -> None:
-        self.progress = DrillProgress(orders, faults, seed, workers, network, waiting)
+    def __init__(self, progress: DrillProgress) -> None:
+        self.progress = p = progress
         self.home = Path(tempfile.mkdtemp(prefix="oee-drill-", dir="/tmp"))
         # As root the servers' unprivileged account passes through it.
         self.home.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        self._stage = STAGES[network](self.home, seed)
-        self._plan = plan(faults, seed, self._stage.weights, workers, waits=waiting > 0)
-        self._named = self._plan.count("failpoint")
+        self._stage = STAGES[p.network](self.home, p.seed)
+        self._plan = plan(p.faults, p.seed, self._stage.weights, p.workers, waits=p.waiting > 0)
         environ = self._environ()
-        self._crew = Crew(self.home, environ, workers, network)
+        self._crew = Crew(self.home, environ, p.workers, p.network)
         self._known: dict[str, int] = {}
         ledger = self._stage.ledger
-        self._watch = None if ledger is None or not waiting else Watch(ledger, seed, VOLATILITY, self._crew)
+        self._watch = Watch(ledger, p.seed, VOLATILITY, self._crew) if ledger and p.waiting else None
         of_prices = None if self._watch is None else self._watch.faults
         self._hands = Hands(self.home, ledger or self.home, self._crew, environ)
         self._injector = FaultInjector(
-            self._stage,
-            seed,
-            lambda: self._known,
-            self._crew,
-            of_prices,
-            self._hands,
+            self._stage, p.seed, lambda: self._known, self._crew, of_prices, self._hands
         )
-        asked = DrillOrders(orders, self._stage.bodies, seed, waiting, VOLATILITY)
-        self._clients = Clients(self.home, asked, self.progress, self._stage.in_flight, self._hands)
+        asked = DrillOrders(p.orders, self._stage.bodies, p.seed, p.waiting, VOLATILITY)
+        self._clients = Clients(self.home, asked, p, self._stage.in_flight, self._hands)
 
     def run(self) -> Iterator[DrillProgress]:
         """Yields the drill's progress; ends when every order has ended, or nothing moves any more."""
@@ -165,7 +151,7 @@ class Drill:
             "OEE_PORT": "0",
             # The user's settings are not the drill's: a limit would refuse its orders, a phone would ring.
             "XDG_CONFIG_HOME": str(self.home / "config"),
-            "OEE_FAILPOINTS": failpoints(self._named, p.seed),
+            "OEE_FAILPOINTS": failpoints(self._plan.count("failpoint"), p.seed),
             **({"OEE_SIM_VOLATILITY": str(VOLATILITY)} if p.waiting else {}),
             **self._stage.environ(),
         }

@@ -24,9 +24,9 @@ PARTS = {
 
 
 class Stage:
-    """A network in a drill's home, by default one that runs nothing itself. `weights`: its faults, as `PARTS`;
-    `bodies`: the orders, in turn; `in_flight`: how many may be on their way at once. `ledger`: the file in
-    which orders that wait are judged by, none where none can wait."""
+    """A network in a drill's home, which runs nothing itself unless it says so. `weights`: its faults, as
+    `PARTS`; `bodies`: the orders, in turn; `in_flight`: how many may be on their way at once. `ledger`: the
+    file by which orders that wait are judged, none where none can wait."""
 
     in_flight: int
     weights: Mapping[str, int]

@@ -9,12 +9,12 @@ from typing import Any
 
 from oee_cli.drill.drill_market import SLOT_MS
 from oee_cli.drill.drill_verdict import Verdict
+from oee_daemon.contract.status import FINAL
 
 #: Fired and unsent orders from which on no limit fires: four for each of ten places.
 CROWDED = 40
 #: Between two moments of one statement, in milliseconds, on a machine that is busy.
 AT_ONCE_MS = 500
-_FINAL = ("confirmed", "failed", "cancelled", "expired")
 
 #: Times in ms since the epoch.
 Spans = Sequence[tuple[float, float]]
@@ -31,7 +31,7 @@ def crowded_times(orders: Sequence[Mapping[str, Any]]) -> Iterator[tuple[float, 
         unsent = fired = False
         for event in order["events"]:
             fired = fired or "trigger" in event["data"]
-            now = fired and event["status"] not in (*_FINAL, "waiting", "submitted")
+            now = fired and event["status"] not in (*FINAL, "waiting", "submitted")
             if now != unsent:
                 steps.append((moment_ms(event["at"]), 1 if now else -1))
                 unsent = now
@@ -56,7 +56,7 @@ def turns_of(order: Mapping[str, Any]) -> Spans:
         floor = (event["data"].get("why") or {}).get("code") == "under_floor"
         if "trigger" in event["data"] and since is None:
             since = at
-        elif since is not None and event["status"] in (*_FINAL, "waiting") and not floor:
+        elif since is not None and event["status"] in (*FINAL, "waiting") and not floor:
             found.append((since, at))
             since = None
     return found if since is None else [*found, (since, float("inf"))]

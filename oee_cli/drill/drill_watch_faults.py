@@ -26,7 +26,7 @@ WATCH_WEIGHTS = {
 #: Seconds for which each stands; a leader is frozen for longer than its lease of 3 s.
 STANDS_S, LEADER_FROZEN_S = (3.0, 14.0), (3.5, 9.0)
 #: By fault: the row's target and kind; whether it moves prices; between which `ms` is drawn, either way.
-_ROWS: dict[str, tuple[str, str, tuple[int, int]]] = {
+PRICE_FAULTS: dict[str, tuple[str, str, tuple[int, int]]] = {
     "venue spiked": ("", "spike", (200, 900)),
     "market gapped": ("market", "gap", (100, 600)),
     "prices repeated": ("feed", "freeze", (0, 0)),
@@ -58,15 +58,11 @@ class WatchFaults:
         self._open: dict[int, Stood] = {}
         self.stood: list[Stood] = []
 
-    @staticmethod
-    def knows(fault: str) -> bool:
-        return fault in _ROWS
-
     def strike(
         self, fault: str, draw: random.Random, later: Callable[[tuple[float, float], Any], None]
     ) -> bool:
         """False: such a fault stands already. `later`: calls something after a while drawn."""
-        target, kind, (least, most) = _ROWS[fault]
+        target, kind, (least, most) = PRICE_FAULTS[fault]
         ms = draw.randint(least, most)
         if kind in _MOVES:
             target = target or draw.choice(("raydium", "meteora"))

@@ -213,7 +213,7 @@ class Judge:
             begun = max(moment_ms(event["at"]), placed.launch_ms)
             until = moment_ms(after["at"]) if after is not None else placed.lapse_ms
             if wait.kind == "launch":
-                if until - begun > PATIENT_MS and not self._excused(begun, until, ()):
+                if until - begun > PATIENT_MS and not self._excused(begun, until):
                     self._missed(order, f"its launch was {(until - begun) / 1000:.1f} s ago")
                 continue
             rest = min(MOST_REST_MS, 1000 * 2**returns) if returns else 0
@@ -264,10 +264,10 @@ class Judge:
                     f"{order_id}: fired by fence {fence}, when fence {most[before - 1]} led"
                 )
 
-    def _excused(self, begun: float, until: float, crowded: Spans) -> bool:
+    def _excused(self, begun: float, until: float) -> bool:
         """Whether less than `PATIENT_MS` of a time was in plain sight."""
         moments = range(int(begun), int(until), SLOT_MS)
-        hidden = sum(1 for ms in moments if _within(ms, self.seen.hidden) or _within(ms, crowded))
+        hidden = sum(_within(ms, self.seen.hidden) for ms in moments)
         return until - begun - hidden * SLOT_MS <= PATIENT_MS
 
     def _possible(self, wait: Wait, slot: int, late_ms: int = 0) -> list[tuple[Fraction, Fraction]]:
