@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.sync.client import ClientConnection, connect, unix_connect
 
 from oee_cli.api.client_http import Client
-from oee_cli.api.client_response_problems import Response, check_response
+from oee_cli.api.client_response_problems import Response, check_response, error_of
 from oee_cli.cli_errors import CliError, Unreachable
 from oee_cli.network_badge import badge
 from oee_daemon.contract.protocol import NETWORK_HEADER
@@ -128,10 +128,9 @@ def check_handshake(connection: ClientConnection) -> None:
 
 
 def _handshake_error(e: InvalidStatus) -> CliError:
-    response = e.response
-    try:
-        check_response(Response(response.status_code, response.headers, bytes(response.body or b"")))
-    except CliError as error:
-        error.retryable = response.status_code == 503
-        return error
-    return Unreachable("The daemon refused the stream of events.", hint="See: oee daemon status")
+    status = e.response.status_code
+    error = error_of(Response(status, e.response.headers, bytes(e.response.body or b"")))
+    if error is None:
+        return Unreachable("The daemon refused the stream of events.", hint="See: oee daemon status")
+    error.retryable = status == 503
+    return error

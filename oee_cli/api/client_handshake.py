@@ -13,22 +13,14 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from oee_cli.api.client_home import Belongings
+from oee_cli.api.client_response_problems import Response
 from oee_cli.network_badge import badge
 from oee_daemon.contract.protocol import HOME_HEADER, NETWORK_HEADER, PROTOCOL, PROTOCOL_HEADER
 
 #: Bytes of an answer that are looked at; ours are shorter.
 _ENOUGH = 262_144
-
-
-class RawResponse(NamedTuple):
-    """An HTTP response: its status, its headers by name in small letters, its content."""
-
-    status: int
-    headers: dict[str, str]
-    content: bytes
 
 
 def home_tag(home: Path | Belongings) -> str:
@@ -67,8 +59,9 @@ def peer_pid(s: socket.socket) -> int | None:
     return pid or None
 
 
-def ask_daemon(s: socket.socket, path: str, home: str) -> RawResponse | None:
-    """One question over a fresh connection, for the daemon of that tag; `None` where HTTP is not spoken."""
+def ask_daemon(s: socket.socket, path: str, home: str) -> Response | None:
+    """One question over a fresh connection, for the daemon of that tag; `None` where HTTP is not spoken. The
+    answer's headers are by names in small letters."""
     lines = [f"GET {path} HTTP/1.1", "Host: localhost", f"{PROTOCOL_HEADER}: {PROTOCOL}"]
     lines += [f"{HOME_HEADER}: {home}", "Connection: close", "", ""]
     told = bytearray()
@@ -86,7 +79,7 @@ def ask_daemon(s: socket.socket, path: str, home: str) -> RawResponse | None:
     named = (line.partition(":") for line in rest)
     headers = {name.lower(): value.strip() for name, _, value in named}
     badge.wear(headers.get(NETWORK_HEADER.lower()))
-    return RawResponse(int(words[1]), headers, content)
+    return Response(int(words[1]), headers, content)
 
 
 def lock_holder(locks: Iterable[Path]) -> int | None:

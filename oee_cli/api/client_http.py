@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from oee_cli.api.client_loosened import say_loosened
 from oee_cli.api.client_lost_answers import may_be_done, may_be_placed, not_placed
 from oee_cli.api.client_processes import explain_frozen
 from oee_cli.api.client_recent_orders import Recent
-from oee_cli.api.client_response_problems import Response, check_response
+from oee_cli.api.client_response_problems import Response, check_response, error_of
 from oee_cli.api.client_sendable import check_text
 from oee_cli.api.client_transport import UnixTransport, httpx
 from oee_cli.cli_errors import CliError, ConnectionLost, OutcomeUnknown, Unreachable
@@ -140,7 +140,7 @@ class Client:
         try:
             for tries_left in reversed(range(_READ_TRIES)):
                 try:
-                    body = check_response(self.exchange(method, path, **kwargs)).body
+                    body = self.ask(method, path, **kwargs)
                     self._note_orders(body)
                     return body
                 except ConnectionLost as lost:
@@ -182,9 +182,14 @@ class Client:
                 limit = max(1.0, min(_ANSWER_LIMIT, left))
                 headers = {KEY_HEADER: key} | self.protection
                 answer = self.exchange("POST", path, json=body, headers=headers, timeout=limit)
+                refused = error_of(answer)
+                if refused is None:
+                    return answer.body, answer.status == 200
                 if answer.status < 500:
-                    return check_response(answer).body, answer.status == 200
-                reason: CliError | ConnectionLost = self._error_of(answer)
+                    raise refused
+                # An answer of 5xx says nothing about what is stored; 503 promises to go by.
+                refused.retryable = answer.status == 503
+                reason: CliError | ConnectionLost = refused
                 # Its commit's answer was lost: the order may be stored.
                 sent = sent or getattr(reason, "code", "") == OutcomeUnknown.code
                 over = time.monotonic() > (deadline if sent else min(deadline, unavailable_until))
@@ -230,10 +235,14 @@ class Client:
     def max_attempts(self) -> int | None:
         """How often the daemon tries an order; `None` where it can't say now."""
         try:
-            most = check_response(self.exchange("GET", "/api/status")).body.get("maxAttempts")
+            most = self.ask("GET", "/api/status").get("maxAttempts")
         except (CliError, ConnectionLost, AttributeError):
             return None
         return most if isinstance(most, int) else None
+
+    def ask(self, method: str, path: str, **kwargs: Any) -> Any:
+        """What is answered to one request. Raises `ConnectionLost`, and the error that a refusal is."""
+        return check_response(self.exchange(method, path, **kwargs)).body
 
     def exchange(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> Response:
         """One request, one answer, whatever it says. Raises `ConnectionLost` where none came."""
@@ -307,15 +316,6 @@ class Client:
             self.output.note(f"no answer from {who} ({lost}): asking again for {left:.0f} s")
         return None
 
-    def _error_of(self, answer: Response) -> CliError:
-        try:
-            check_response(answer)
-        except CliError as e:
-            # An answer of 5xx says nothing about what is stored; 503 promises to go by.
-            e.retryable = answer.status == 503
-            return e
-        raise AssertionError
-
     def _get_http(self) -> httpx.Client:
         with self._lock:
             if self._http is None:
@@ -341,10 +341,7 @@ class Client:
 def session(output: Output, *, connections: int = 4, places: bool = False) -> Iterator[Client]:
     """A client whose daemon answers, closed at the end. Raises `Unreachable`, and whatever `load` raises.
     `places`: it places or changes orders, so that what protects money is read before anything is sent."""
-    client = Client(load_settings(), output, connections=connections)
-    try:
+    with closing(Client(load_settings(), output, connections=connections)) as client:
         _ = places and client.protection
         client.ready()
         yield client
-    finally:
-        client.close()

@@ -19,6 +19,7 @@ from socket import socket
 from typing import Any
 
 from oee_cli.api import client_handshake
+from oee_cli.api.client_response_problems import Response
 from oee_cli.cli_errors import Forbidden
 from oee_cli.network_badge import badge
 from oee_cli.settings.settings_load import Settings
@@ -114,9 +115,9 @@ class Resident:
             answer = client_handshake.ask_daemon(s, "/healthz", self.tag)
         return answer is not None and not self._is_foreign(answer)
 
-    def _is_foreign(self, answer: client_handshake.RawResponse) -> bool:
+    def _is_foreign(self, answer: Response) -> bool:
         """A release that does not say whose it is, is this home's: it listens inside of it."""
-        return answer.headers.get(HOME_HEADER.lower(), self.tag) != self.tag
+        return bool(answer.headers.get(HOME_HEADER.lower(), self.tag) != self.tag)
 
     def fetch(self, path: str) -> Any:
         """What this home's daemon says to a GET, read as JSON, for those who do without a client; `None`
@@ -128,10 +129,7 @@ class Resident:
             answer = client_handshake.ask_daemon(s, path, self.tag)
         if answer is None or answer.status != 200 or PROTOCOL_HEADER.lower() not in answer.headers:
             return None
-        try:
-            return json.loads(answer.content)
-        except ValueError:
-            return None
+        return answer.body
 
     def _connect(self) -> socket | None:
         path = self.checked_socket()
@@ -149,10 +147,8 @@ class Resident:
             s = None
         if s is not None:
             with s:
-                pid, answer = (
-                    client_handshake.peer_pid(s),
-                    client_handshake.ask_daemon(s, "/healthz", self.tag),
-                )
+                pid = client_handshake.peer_pid(s)
+                answer = client_handshake.ask_daemon(s, "/healthz", self.tag)
             # A frozen one says nothing; but nobody else listens inside of the home.
             return None if answer is not None and self._is_foreign(answer) else pid
         patience = time.monotonic() + _ENDING

@@ -61,13 +61,19 @@ _HINTS: dict[type[CliError] | str, str] = {
 
 def check_response(answer: Response) -> Response:
     """Returns a response of our protocol that is a success. Raises the error that another stands for."""
+    if (error := error_of(answer)) is not None:
+        raise error
+    return answer
+
+
+def error_of(answer: Response) -> CliError | None:
+    """The error that a response stands for; none that of a success in our protocol."""
     spoken = answer.headers.get(PROTOCOL_HEADER)
     if spoken != str(PROTOCOL) or answer.status == 426:
-        raise _protocol_mismatch(answer, spoken)
+        return _protocol_mismatch(answer, spoken)
     if answer.status < 400:
-        return answer
-    problem = answer.body if isinstance(answer.body, dict) else {}
-    raise error_of_problem(answer.status, problem)
+        return None
+    return error_of_problem(answer.status, answer.body if isinstance(answer.body, dict) else {})
 
 
 def error_of_problem(status: int, problem: dict[str, Any]) -> CliError:

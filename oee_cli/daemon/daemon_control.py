@@ -9,13 +9,14 @@ import os
 import sys
 import time
 from collections import deque
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
 from oee_cli.api.client_launcher import Launcher, daemon_command
 from oee_cli.api.client_loosened import say_loosened
 from oee_cli.api.client_processes import explain_frozen
-from oee_cli.cli_errors import CliError, Forbidden, Unreachable, UsageFault
+from oee_cli.cli_errors import CliError, ConnectionLost, Forbidden, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.settings.settings_load import Settings, load_settings
@@ -84,16 +85,12 @@ def daemon_status(output: Output) -> ExitCode:
     if settings.url is None and not launcher.answers():
         return _report_not_running(output, launcher)
     from oee_cli.api.client_http import Client
-    from oee_cli.api.client_response_problems import check_response
-    from oee_cli.cli_errors import ConnectionLost
 
-    client = Client(settings, output)
-    try:
-        answer: dict[str, Any] = check_response(client.exchange("GET", "/api/status")).body
-    except ConnectionLost as lost:
-        raise client.unreachable(lost) from None
-    finally:
-        client.close()
+    with closing(Client(settings, output)) as client:
+        try:
+            answer: dict[str, Any] = client.ask("GET", "/api/status")
+        except ConnectionLost as lost:
+            raise client.unreachable(lost) from None
     if settings.url is None:
         # What it calls itself and its own is of its container, and here it may be anybody's.
         pid = launcher.pid()

@@ -11,11 +11,11 @@ import json
 import os
 import platform
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 from oee_cli.api.client_http import Client, session
-from oee_cli.api.client_response_problems import check_response
 from oee_cli.cli_errors import CliError, ConnectionLost, Forbidden, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.halt import halt_hung_engine
@@ -35,8 +35,7 @@ def halt_engine(reason: str | None, output: Output) -> ExitCode:
         raise UsageFault(f"--reason may have {MOST_TEXT} characters.")
     settings = load_settings()
     asked = {"reason": reason, "by": _whoever_asks()}
-    client = Client(settings, output)
-    try:
+    with closing(Client(settings, output)) as client:
         if settings.url is not None:
             return _tell(client.read("POST", "/api/halt", json=asked), output)
         # That of the daemon that works, hangs or died here, which may not be what the settings say by now.
@@ -50,8 +49,6 @@ def halt_engine(reason: str | None, output: Output) -> ExitCode:
                 return _tell(done, output)
             why = done
         return _end_hung(client, output, why)
-    finally:
-        client.close()
 
 
 def _whoever_asks() -> str:
@@ -80,8 +77,7 @@ def _write_mark(settings: Settings, mark: Mark) -> None:
 def _ask(client: Client, asked: dict[str, str | None]) -> dict[str, Any] | str:
     """What the daemon's halt came to; where it did not say so, what it did, as `what_keeps`."""
     try:
-        answer = client.exchange("POST", "/api/halt", json=asked, timeout=_ANSWER_S)
-        done: dict[str, Any] = check_response(answer).body
+        done: dict[str, Any] = client.ask("POST", "/api/halt", json=asked, timeout=_ANSWER_S)
     except ConnectionLost:
         return halt_hung_engine.SILENT
     except CliError as e:

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 from oee_cli.api.client_http import Client, session
-from oee_cli.api.client_response_problems import check_response
 from oee_cli.cli_errors import CliError, ConnectionLost, NoSuchOrder, Unreachable, UsageFault
 from oee_cli.full_screen import FullScreen, is_full_terminal
 from oee_cli.output import Output
@@ -64,9 +63,8 @@ def _fetch_first(client: Client) -> dict[str, Any]:
 
 def _fetch(client: Client) -> dict[str, Any]:
     """The engine as it is now. Raises `ConnectionLost`, and `CliError` for what the daemon refuses."""
-    answer = client.exchange("GET", "/api/engine", timeout=_ANSWER_LIMIT)
     try:
-        found: dict[str, Any] = check_response(answer).body
+        found: dict[str, Any] = client.ask("GET", "/api/engine", timeout=_ANSWER_LIMIT)
     except NoSuchOrder:
         raise Unreachable(
             "The daemon is of an older release, which can't be watched so.",

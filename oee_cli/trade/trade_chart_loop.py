@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 from oee_cli.api.client_http import Client, session
-from oee_cli.api.client_response_problems import check_response
 from oee_cli.cli_errors import CliError, ConnectionLost, UsageFault
 from oee_cli.full_screen import FullScreen, is_full_terminal
 from oee_cli.output import Output
@@ -95,8 +94,8 @@ class _Follower(threading.Thread):
         pair = self.picture.newest["pair"]
         asked = {"pair": pair, "status": "waiting", "sort": "away", "limit": _LEVELS}
         try:
-            waiting = self._ask("/api/orders", asked)["orders"]
-            ended = self._ask("/api/engine")["ended"]
+            waiting = self._client.ask("GET", "/api/orders", params=asked, timeout=_ANSWER_LIMIT)["orders"]
+            ended = self._client.ask("GET", "/api/engine", timeout=_ANSWER_LIMIT)["ended"]
         except ConnectionLost:
             # The stream brings the daemon back.
             self._client.close()
@@ -109,10 +108,6 @@ class _Follower(threading.Thread):
         filled |= {o["orderId"]: o for o in ended if o["pair"] == pair and o["status"] == "confirmed"}
         newest = sorted(filled.values(), key=lambda order: order["finishedAt"])[-_FILLS:]
         self.picture = replace(self.picture, waiting=waiting, filled=newest)
-
-    def _ask(self, path: str, params: dict[str, Any] | None = None) -> Any:
-        answer = self._client.exchange("GET", path, params=params, timeout=_ANSWER_LIMIT)
-        return check_response(answer).body
 
 
 def _follow(

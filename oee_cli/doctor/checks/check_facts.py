@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,28 +139,22 @@ def _readable_settings(facts: Facts) -> Settings:
 def _ask_daemon(facts: Facts, output: Output) -> None:
     """Fills `status`, or leaves it empty where nothing runs. Raises `CliError` for what should answer."""
     from oee_cli.api.client_http import Client
-    from oee_cli.api.client_response_problems import check_response
 
     launcher = Launcher(facts.settings, output)
     if facts.settings.url is None:
         facts.holder = launcher.holder()
         if facts.holder is None and not launcher.listens():
             return
-    client = Client(facts.settings, output)
-    try:
+    with closing(Client(facts.settings, output)) as client:
         began = time.time()
-        answer = client.exchange("GET", "/api/status", timeout=_ANSWER_LIMIT)
+        try:
+            facts.status = client.ask("GET", "/api/status", timeout=_ANSWER_LIMIT)
+        except ConnectionLost as lost:
+            raise client.unreachable(lost) from None
         ended = time.time()
         facts.asked_at, facts.asked_within = (began + ended) / 2, (ended - began) / 2
-        facts.status = check_response(answer).body
-        with suppress(CliError, ConnectionLost, TypeError, KeyError):
-            told = client.exchange("GET", "/api/feeds", timeout=_ANSWER_LIMIT)
-            facts.feeds = check_response(told).body
+        with suppress(CliError, ConnectionLost):
+            facts.feeds = client.ask("GET", "/api/feeds", timeout=_ANSWER_LIMIT)
         with suppress(CliError, ConnectionLost, TypeError, KeyError):
             # An older daemon has none to tell of, and one that is busy none now.
-            told = client.exchange("GET", "/api/endpoints", timeout=_ENDPOINTS_LIMIT)
-            facts.endpoints = check_response(told).body["endpoints"]
-    except ConnectionLost as lost:
-        raise client.unreachable(lost) from None
-    finally:
-        client.close()
+            facts.endpoints = client.ask("GET", "/api/endpoints", timeout=_ENDPOINTS_LIMIT)["endpoints"]
