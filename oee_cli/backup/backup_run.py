@@ -6,7 +6,6 @@ That process answers in lines of JSON; what it was killed in the middle of leave
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from oee_cli.api.client_launcher import daemon_command
 from oee_cli.backup import backup_streams
 from oee_cli.cli_errors import CliError, Forbidden, Refused, Unreachable, UsageFault
 from oee_cli.output import Output, clean
-from oee_cli.settings.settings_load import Settings, load_settings, stored_settings
+from oee_cli.settings.settings_load import Settings, is_set, load_local_settings
 from oee_daemon.contract.setting_table import BY_NAME
 
 _OUTSIDE = "Its own tool: pg_dump --format=custom --file=orders.dump YOUR_DATABASE_URL"
@@ -85,13 +84,8 @@ def restore(file: str, output: Output) -> None:
 
 
 def _load_local_settings(what: str) -> Settings:
-    settings = load_settings()
-    if settings.url is not None:
-        raise UsageFault(
-            f"OEE_URL is set: `oee {what}` is for a home of this machine.",
-            hint=f"On the machine that the daemon runs on: oee {what} FILE",
-        )
-    return settings
+    there = f"On the machine that the daemon runs on: oee {what} FILE"
+    return load_local_settings(what, "a home", there)
 
 
 def _check_stdout(file: str, place: BinaryIO, output: Output) -> None:
@@ -105,7 +99,7 @@ def _need_own_database(output: Output) -> None:
     """Raises `UsageFault` where the daemon does not run the database itself."""
     from oee_cli.api.client_http import session
 
-    own = not (os.environ.get("OEE_DATABASE_URL") or stored_settings().get("database_url"))
+    own = not is_set("database_url")
     if own:
         with session(output) as client:
             own = bool(client.get("/api/status")["postgres"]["own"])

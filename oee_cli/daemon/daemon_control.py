@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 from oee_cli.api.client_launcher import Launcher, daemon_command
 from oee_cli.api.client_loosened import say_loosened
 from oee_cli.api.client_processes import explain_frozen
-from oee_cli.cli_errors import CliError, ConnectionLost, Forbidden, Unreachable, UsageFault
+from oee_cli.cli_errors import CliError, ConnectionLost, Forbidden, Unreachable
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.settings.settings_load import Settings, load_settings
+from oee_cli.settings.settings_load import Settings, load_local_settings, load_settings
 from oee_cli.text.order_text import name_process
 
 #: Between two looks at a log that is followed, seconds.
@@ -35,7 +35,7 @@ def become_engine(*arguments: str) -> NoReturn:
 
 def run_daemon(*, switch: bool) -> NoReturn:
     """Replaces this process by the daemon, unless the home has one. Raises `Unreachable`."""
-    settings = _require_local(load_settings(), "run")
+    settings = _local_settings("run")
     pid = Launcher(settings, Output()).holder()
     if pid is not None:
         raise Unreachable(
@@ -47,7 +47,7 @@ def run_daemon(*, switch: bool) -> NoReturn:
 
 
 def start_daemon(output: Output, *, switch: bool) -> None:
-    settings = _require_local(load_settings(), "start")
+    settings = _local_settings("start")
     # Asked for in so many words: the setting forbids only what happens on the way.
     launcher = Launcher(Settings(home=settings.home, network=settings.network), output)
     launcher.arguments = _switch_arguments(switch)
@@ -58,7 +58,7 @@ def start_daemon(output: Output, *, switch: bool) -> None:
 
 
 def stop_daemon(output: Output) -> None:
-    launcher = Launcher(_require_local(load_settings(), "stop"), output)
+    launcher = Launcher(_local_settings("stop"), output)
     stopped = launcher.stop()
     output.answer(
         {"running": False, "stopped": stopped}, "✓ stopped" if stopped else "the daemon was not running"
@@ -66,7 +66,7 @@ def stop_daemon(output: Output) -> None:
 
 
 def restart_daemon(output: Output, *, switch: bool) -> None:
-    settings = _require_local(load_settings(), "restart")
+    settings = _local_settings("restart")
     launcher = Launcher(Settings(home=settings.home, network=settings.network), output)
     launcher.arguments = _switch_arguments(switch)
     launcher.restart()
@@ -109,7 +109,7 @@ def daemon_status(output: Output) -> ExitCode:
 
 def daemon_logs(lines: int, follow: bool, output: Output) -> None:
     """Prints the end of the log, and what is added to it."""
-    path = _require_local(load_settings(), "logs").log_file
+    path = _local_settings("logs").log_file
     try:
         with path.open("rb") as f:
             for line in deque(f, maxlen=lines) if lines else ():
@@ -132,7 +132,7 @@ def daemon_token(output: Output) -> None:
     settings = load_settings()
     try:
         if not settings.token_file.exists():
-            Launcher(_require_local(settings, "token"), output).start()
+            Launcher(_local_settings("token"), output).start()
         text = settings.token_file.read_text().strip()
     except PermissionError:
         raise Forbidden(
@@ -143,13 +143,8 @@ def daemon_token(output: Output) -> None:
     output.answer({"token": text}, text, bare=True)
 
 
-def _require_local(settings: Settings, what: str) -> Settings:
-    if settings.url is not None:
-        raise UsageFault(
-            f"OEE_URL is set: `oee daemon {what}` is for a daemon of this machine.",
-            hint=f"Without it: env -u OEE_URL oee daemon {what}",
-        )
-    return settings
+def _local_settings(what: str) -> Settings:
+    return load_local_settings(f"daemon {what}", "a daemon", f"Without it: env -u OEE_URL oee daemon {what}")
 
 
 def _report_running(output: Output, launcher: Launcher, what: str) -> None:

@@ -6,14 +6,13 @@ Knows names and places only, as the daemon lays them out. Opens nothing but
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from oee_cli.api.client_launcher import Launcher
 from oee_cli.api.client_recent_orders import recent_file_name
 from oee_cli.cli_errors import UsageFault
 from oee_cli.output import Output
-from oee_cli.settings.settings_load import Settings, config_file, load_settings, stored_settings
+from oee_cli.settings.settings_load import Settings, config_file, is_set, load_settings
 from oee_daemon.contract.socket_paths import socket_path as usual_socket_path
 
 
@@ -27,8 +26,8 @@ def home_paths(settings: Settings) -> dict[str, Path | None]:
         "socket": socket_path(settings),
         "token": settings.token_file,
         "wallets": home / "wallets",
-        "database": None if _is_outside("database_url") else home / "postgres",
-        "queue": None if _is_outside("redis_url") else home / "valkey",
+        "database": None if is_set("database_url") else home / "postgres",
+        "queue": None if is_set("redis_url") else home / "valkey",
         "logs": settings.log_file.parent,
         "log": settings.log_file,
         "completion": settings.run_dir / recent_file_name(settings.url),
@@ -69,10 +68,6 @@ def _find_config() -> Path | None:
         return config_file()
     except UsageFault:
         return None
-
-
-def _is_outside(name: str) -> bool:
-    return bool(os.environ.get(f"OEE_{name.upper()}") or stored_settings().get(name))
 
 
 def _show_home_path(name: str, found: dict[str, Path | None], output: Output) -> None:

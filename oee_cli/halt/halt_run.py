@@ -7,7 +7,6 @@ then the daemon is asked, and where anything but a yes comes, it and its worker 
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import platform
 import sys
@@ -20,7 +19,8 @@ from oee_cli.cli_errors import CliError, ConnectionLost, Forbidden, Unreachable,
 from oee_cli.exit_codes import ExitCode
 from oee_cli.halt import halt_hung_engine
 from oee_cli.output import Output, clean
-from oee_cli.settings.settings_load import Settings, load_settings, stored_settings
+from oee_cli.settings.settings_in_force import database_before
+from oee_cli.settings.settings_load import Settings, is_set, load_settings
 from oee_daemon.contract.addresses import OWN
 from oee_daemon.contract.halt_mark import MOST_TEXT, Mark, path_of, write
 
@@ -126,7 +126,7 @@ def _end_hung(client: Client, output: Output, why: str) -> ExitCode:
             hint="It is halted once it looks at the home. To be sure, where it runs: kill -9 it.",
             code="halt_unknown",
         )
-    outside = _has_outside_database(client.settings)
+    outside = is_set("database_url") or database_before(home) not in (OWN, None)
     if output.json:
         output.emit({"halt": None, "killed": killed, "daemon": False, "elsewhereUnknown": outside})
     else:
@@ -141,16 +141,6 @@ def _end_hung(client: Client, output: Output, why: str) -> ExitCode:
         "On any host with a living daemon of this engine: oee halt. Or here: oee daemon start",
     )
     return ExitCode.UNREACHABLE
-
-
-def _has_outside_database(settings: Settings) -> bool:
-    if os.environ.get("OEE_DATABASE_URL") or stored_settings().get("database_url"):
-        return True
-    try:
-        told = json.loads((settings.home / "database.json").read_text())
-        return bool(told["database"] != OWN)
-    except (OSError, ValueError, TypeError, KeyError):
-        return False
 
 
 def resume_engine(yes: bool, output: Output) -> ExitCode:

@@ -75,6 +75,20 @@ def load_settings(environ: Mapping[str, str] | None = None, config: Path | None 
     )
 
 
+def load_local_settings(command: str, whose: str, hint: str) -> Settings:
+    """The settings, for a command that is about `whose` of this machine. Raises `UsageFault` also where the
+    daemon is elsewhere."""
+    settings = load_settings()
+    if settings.url is not None:
+        raise UsageFault(f"OEE_URL is set: `oee {command}` is for {whose} of this machine.", hint=hint)
+    return settings
+
+
+def is_set(name: str) -> bool:
+    """Whether somebody has given this setting, in the environment or in the file."""
+    return bool(os.environ.get(BY_NAME[name].variable) or stored_settings().get(name))
+
+
 def default_home() -> Path:
     """`/var/lib/oee` for root, so that an unprivileged server account can reach it; else the user's."""
     if os.geteuid() == 0:

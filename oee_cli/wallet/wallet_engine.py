@@ -14,7 +14,7 @@ from oee_cli.api.client_launcher import Launcher, daemon_command
 from oee_cli.cli_errors import CliError, Forbidden, Refused, UsageFault
 from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
-from oee_cli.settings.settings_load import Settings, load_settings
+from oee_cli.settings.settings_load import Settings, load_local_settings
 from oee_daemon.contract.real_money import KEYLESS
 from oee_daemon.contract.setting_readers import WALLET_NAME
 
@@ -32,12 +32,8 @@ _KINDS: dict[str, type[CliError]] = {
 
 def local_settings(what: str) -> Settings:
     """Raises `UsageFault` where the daemon is elsewhere: its wallets are, too."""
-    settings = load_settings()
-    if settings.url is not None:
-        raise UsageFault(
-            f"OEE_URL is set: `oee wallet {what}` is for the wallets of this machine.",
-            hint=f"On the machine that the daemon runs on: oee wallet {what}",
-        )
+    there = f"On the machine that the daemon runs on: oee wallet {what}"
+    settings = load_local_settings(f"wallet {what}", "the wallets", there)
     badge.wear(settings.network)
     return settings
 
