@@ -116,6 +116,14 @@ class WaitOptions(NamedTuple):
     no_color: NoColor = False
 
 
+def check_format(csv: bool, json: bool) -> None:
+    """Raises `UsageFault` where both were asked for."""
+    if csv and json:
+        raise UsageFault(
+            "Both --csv and --json were given: it takes one of them.", hint="Leave one of them out."
+        )
+
+
 def read_limit(text: str | None) -> int | None:
     """How many rows a listing has at most; `None` is all of them. Raises `UsageFault`."""
     text = str(USUAL_ROWS) if text is None else text.strip().lower()

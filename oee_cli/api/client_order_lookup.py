@@ -6,7 +6,9 @@ from typing import Any, cast
 from uuid import UUID
 
 from oee_cli.api.client_http import Client
-from oee_cli.cli_errors import NoSuchOrder, UsageFault
+from oee_cli.cli_errors import NoSuchOrder, Refused, UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output, clean_lines
 from oee_daemon.contract.protocol import MIN_PREFIX
 from oee_daemon.contract.shapes import Order
 from oee_daemon.contract.status import FINAL
@@ -65,7 +67,13 @@ def without_story(order: Order) -> Order:
     return cast(Order, {name: value for name, value in order.items() if name not in ("events", "swaps")})
 
 
-def what_became_of(order: Order) -> str:
-    """The command that tells how an order ended, or goes on."""
+def report_too_late(output: Output, e: Refused, order: Order) -> ExitCode:
+    """Says that an order can no longer be changed, and what tells how it ended or goes on. With `--json` the
+    order says why."""
     name = order["orderId"][:8]
-    return f"How it ended: oee show {name}" if order["status"] in FINAL else f"Follow it: oee watch {name}"
+    ended = order["status"] in FINAL
+    hint = f"How it ended: oee show {name}" if ended else f"Follow it: oee watch {name}"
+    output.sentence("✗", clean_lines(e.message), e.hint or hint)
+    if output.json:
+        output.emit(without_story(order))
+    return e.exit_code

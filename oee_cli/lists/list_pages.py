@@ -17,7 +17,7 @@ from oee_cli.api.client_http import Client, session
 from oee_cli.cli_errors import UsageFault
 from oee_cli.lists.command import ListOptions, OrderFilter
 from oee_cli.network_badge import badge
-from oee_cli.options import USUAL_ROWS, read_limit
+from oee_cli.options import USUAL_ROWS, check_format, read_limit
 from oee_cli.output import Output, clean
 from oee_cli.text.column_text import FILLS, ORDERS, Listing, column_help, named_columns
 from oee_cli.text.nearest_word_text import nearest
@@ -72,10 +72,7 @@ def _show_listing(
 
 
 def _read_columns(options: ListOptions, fields: Listing) -> tuple[str, ...] | None:
-    if options.csv and options.json:
-        raise UsageFault(
-            "Both --csv and --json were given: it takes one of them.", hint="Leave one of them out."
-        )
+    check_format(options.csv, options.json)
     if options.columns is None:
         return None
     if options.json:

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from oee_cli.api.client_http import Client, session
-from oee_cli.api.client_order_lookup import find_order, group_of, what_became_of, without_story
+from oee_cli.api.client_order_lookup import find_order, group_of, report_too_late, without_story
 from oee_cli.cli_errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.orders.command import CancelFilter
-from oee_cli.output import Output, clean_lines
+from oee_cli.output import Output
 from oee_cli.text.left_wallet_text import left_wallet
 from oee_cli.text.order_text import short_id
 from oee_daemon.contract.protocol import MAX_PAGE
-from oee_daemon.contract.shapes import Order
 from oee_daemon.contract.status import MAY_CANCEL
 
 #: Orders up to which `--all` on a terminal does not ask.
@@ -96,7 +95,7 @@ def _cancel_one(client: Client, identifier: str, output: Output) -> ExitCode:
         order = e.order or client.order(order["orderId"])
         # A repeat of ours after a lost answer finds it cancelled: that is what was asked for.
         if order["status"] != "cancelled":
-            return _report_too_late(output, e, order)
+            return report_too_late(output, e, order)
     left = left_wallet(order).removesuffix(".").replace("Nothing", "nothing", 1)
     output.answer(without_story(order), f"✓ cancelled {short_id(order)}: {left}")
     return ExitCode.DONE
@@ -133,11 +132,3 @@ def _cancel_many(
         f"Follow it: oee watch {sent[0][:8]}",
     )
     return ExitCode.REFUSED
-
-
-def _report_too_late(output: Output, e: Refused, order: Order) -> ExitCode:
-    """Says that an order can no longer be cancelled. With `--json` the order says why."""
-    output.sentence("✗", clean_lines(e.message), e.hint or what_became_of(order))
-    if output.json:
-        output.emit(without_story(order))
-    return e.exit_code

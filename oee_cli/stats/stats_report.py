@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from oee_cli.api.client_http import session
-from oee_cli.cli_errors import UsageFault
+from oee_cli.options import check_format
 from oee_cli.output import Output, clean
 from oee_cli.stats.command import StatsQuery
 from oee_cli.text.time_text import read_period
@@ -24,10 +24,7 @@ _NAMES = ("venue", "token")
 
 def report_stats(query: StatsQuery, as_csv: bool, output: Output) -> None:
     """Execution quality over a period. Everything typed is checked before anything is started."""
-    if as_csv and output.json:
-        raise UsageFault(
-            "Both --csv and --json were given: it takes one of them.", hint="Leave one of them out."
-        )
+    check_format(as_csv, output.json)
     params = _read_query(query)
     with session(output) as client:
         report: StatsReport = client.get("/api/stats", params)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from oee_cli.api.client_http import Client, session
-from oee_cli.api.client_order_lookup import find_order, what_became_of, without_story
+from oee_cli.api.client_order_lookup import find_order, report_too_late, without_story
 from oee_cli.cli_errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
-from oee_cli.output import Output, clean_lines
+from oee_cli.output import Output
 from oee_cli.text.amount_text import read_amount, read_trail
 from oee_cli.text.future_text import future_wire, read_future
 from oee_cli.text.option_text import say_options
@@ -43,10 +43,7 @@ def edit_order(identifier: str, request: EditRequest, output: Output) -> ExitCod
             if e.order is None:
                 say_options(e)
                 raise
-            output.sentence("✗", clean_lines(e.message), e.hint or what_became_of(e.order))
-            if output.json:
-                output.emit(without_story(e.order))
-            return e.exit_code
+            return report_too_late(output, e, e.order)
     output.answer(without_story(edited), f"✓ edited {short_id(edited)}")
     for line in placed_lines(edited):
         output.note(line)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from oee_cli.api.client_http import Client, session
-from oee_cli.cli_errors import UsageFault
+from oee_cli.options import check_format
 from oee_cli.output import Output, clean
 from oee_cli.waiting.waiting_table import draw_waiting
 from oee_daemon.contract.protocol import MAX_PAGE
@@ -25,10 +25,7 @@ _CSV = (
 def list_waiting(asked: Mapping[str, Any], limit: int | None, output: Output, *, as_csv: bool) -> None:
     """The `limit` orders nearest to their price, all of them where it is null; `asked`: what to ask for, null
     where nothing was said."""
-    if as_csv and output.json:
-        raise UsageFault(
-            "Both --csv and --json were given: it takes one of them.", hint="Leave one of them out."
-        )
+    check_format(as_csv, output.json)
     params = {name: value for name, value in asked.items() if value is not None}
     with session(output) as client:
         orders = _nearest(client, params | {"status": "waiting"}, limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from oee_cli.drill.drill_progress import DrillProgress
 from oee_cli.drill.drill_run import Drill
 
 
@@ -13,7 +14,7 @@ def _order(*events: tuple[float, str]) -> dict[str, Any]:
 
 
 def _recoveries(moment: float, *orders: dict[str, Any]) -> list[float]:
-    drill = Drill(1, 0, 1)
+    drill = Drill(DrillProgress(orders=1, faults=0, seed=1, workers=1, network="simulated", waiting=0))
     try:
         drill.progress.moments.append(moment)
         return drill.recoveries(list(orders))
