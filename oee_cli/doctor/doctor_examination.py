@@ -51,7 +51,9 @@ def run_doctor(output: Output) -> ExitCode:
     code = worst_exit_code(f.exit_code for f in found)
     if output.json:
         status = next((s for s in (FAIL, WARN) if any(f.status == s for f in found)), OK)
-        output.emit({"status": status, "exitCode": code, "checks": [_finding_as_dict(f) for f in found]})
+        # What other commands would end with is told once, for all of them.
+        checks = [{name: told for name, told in f._asdict().items() if name != "exit_code"} for f in found]
+        output.emit({"status": status, "exitCode": code, "checks": checks})
     else:
         from oee_cli.doctor.doctor_diagnosis import draw_findings
 
@@ -66,13 +68,3 @@ def run_checks(facts: Facts) -> Iterator[Finding]:
         except Exception as e:
             message = f"This check failed itself: {type(e).__name__}: {e}"
             yield fail(check.__name__.removeprefix("check_"), "internal", message, None, ExitCode.FAULT)
-
-
-def _finding_as_dict(found: Finding) -> dict[str, object]:
-    return {
-        "check": found.check,
-        "status": found.status,
-        "code": found.code,
-        "message": found.message,
-        "remedy": found.remedy,
-    }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from oee_cli.api.client_processes import is_process_stopped
@@ -109,39 +109,48 @@ def _explain_last_start(facts: Facts) -> Iterator[Finding]:
 
 
 def check_postgres(facts: Facts) -> Iterator[Finding]:
-    part, url = facts.part("postgres"), facts.text("database_url")
-    if is_process_stopped(facts.process(part.get("pid"))):
-        yield _frozen_finding("postgres", part)
-    elif part.get("reachable"):
-        count = int(part.get("orders") or 0)
-        size = f"{int(part.get('bytes') or 0) / 1e6:,.0f} MB"
-        more = f", {count:,} order{'s'[: count != 1]}, {size}"
-        yield from _check_server_version("postgres", "postgres", part, more)
-        for weakness in part.get("weaknesses") or ():
-            yield warn("postgres", str(weakness.get("code")), str(weakness.get("message")))
-    elif part:
-        yield from _server_away_why(
-            "postgres", part, url if facts.here else None, check_outside_servers.ask_postgres
-        )
-    elif facts.here and facts.fault is None and url:
-        yield _ask_outside_server("postgres", url, check_outside_servers.ask_postgres)
+    url = facts.text("database_url")
+    return _check_server(facts, "postgres", url, check_outside_servers.ask_postgres, _praise_postgres)
+
+
+def _praise_postgres(facts: Facts, part: dict[str, Any]) -> Iterator[Finding]:
+    count = int(part.get("orders") or 0)
+    size = f"{int(part.get('bytes') or 0) / 1e6:,.0f} MB"
+    more = f", {count:,} order{'s'[: count != 1]}, {size}"
+    yield _check_server_version("postgres", "postgres", part, more)
+    for weakness in part.get("weaknesses") or ():
+        yield warn("postgres", str(weakness.get("code")), str(weakness.get("message")))
 
 
 def check_queue(facts: Facts) -> Iterator[Finding]:
-    part, url = facts.part("queue"), facts.value("redis_url")
-    if is_process_stopped(facts.process(part.get("pid"))):
-        yield _frozen_finding("queue", part)
+    url = facts.value("redis_url")
+    return _check_server(facts, "queue", url, check_outside_servers.ask_queue, _praise_queue)
+
+
+def _praise_queue(facts: Facts, part: dict[str, Any]) -> Iterator[Finding]:
+    more = f", {int(part.get('messages') or 0):,} queued"
+    yield _check_server_version("queue", str(part.get("server")), part, more)
+    yield from _check_shared_queue(facts)
+
+
+def _check_server(
+    facts: Facts,
+    check: str,
+    url: str | None,
+    ask: Ask,
+    praise: Callable[[Facts, dict[str, Any]], Iterator[Finding]],
+) -> Iterator[Finding]:
+    """`praise`: what there is to say of a server that the daemon reaches."""
+    part = facts.part(check)
+    pid = part.get("pid")
+    if is_process_stopped(facts.process(pid)):
+        yield fail(check, "frozen", f"It is frozen (pid {pid}).", f"kill -CONT {pid}")
     elif part.get("reachable"):
-        yield from _check_server_version(
-            "queue", str(part.get("server")), part, f", {int(part.get('messages') or 0):,} queued"
-        )
-        yield from _check_shared_queue(facts)
+        yield from praise(facts, part)
     elif part:
-        yield from _server_away_why(
-            "queue", part, url if facts.here else None, check_outside_servers.ask_queue
-        )
+        yield _server_away_why(check, part, url if facts.here else None, ask)
     elif facts.here and facts.fault is None and url:
-        yield _ask_outside_server("queue", url, check_outside_servers.ask_queue)
+        yield _ask_outside_server(check, url, ask)
 
 
 def _check_shared_queue(facts: Facts) -> Iterator[Finding]:
@@ -155,33 +164,24 @@ def _check_shared_queue(facts: Facts) -> Iterator[Finding]:
         yield warn("queue", "shared_queue", message + " Give each engine a Redis database.", remedy)
 
 
-def _check_server_version(check: str, server: str, part: dict[str, Any], more: str) -> Iterator[Finding]:
+def _check_server_version(check: str, server: str, part: dict[str, Any], more: str) -> Finding:
     version, whose = str(part.get("version")), "own" if part.get("own") else "outside"
     named = version if check == server else f"{server} {version}"
-    major = version.partition(".")[0]
-    if major.isdigit() and int(major) < _OLDEST.get(server, 0):
-        yield warn(
-            check, "old_server", f"{named} ({whose}) is older than {_OLDEST[server]}, which is asked for."
-        )
-    else:
-        yield ok(check, f"{named}, {whose}{more}")
+    major, oldest = version.partition(".")[0], _OLDEST.get(server, 0)
+    if major.isdigit() and int(major) < oldest:
+        return warn(check, "old_server", f"{named} ({whose}) is older than {oldest}, which is asked for.")
+    return ok(check, f"{named}, {whose}{more}")
 
 
-def _server_away_why(check: str, part: dict[str, Any], url: str | None, ask: Ask) -> Iterator[Finding]:
+def _server_away_why(check: str, part: dict[str, Any], url: str | None, ask: Ask) -> Finding:
     if part.get("own"):
         message = "It does not answer; the daemon starts it again by itself."
-        yield fail(check, "unreachable", message, "oee daemon logs")
-        return
+        return fail(check, "unreachable", message, "oee daemon logs")
     told = ask(url) if url else None
     message = "The daemon can't reach it" + (f": {told.fault}" if told and told.fault else ".")
     if told and not told.fault:
         message = "It answers here, but not to the daemon, which may have another address or been slow."
-    yield fail(check, "unreachable", message, "oee config show --origin" if url else None)
-
-
-def _frozen_finding(check: str, part: dict[str, Any]) -> Finding:
-    pid = part.get("pid")
-    return fail(check, "frozen", f"It is frozen (pid {pid}).", f"kill -CONT {pid}")
+    return fail(check, "unreachable", message, "oee config show --origin" if url else None)
 
 
 def _ask_outside_server(check: str, url: str, ask: Ask) -> Finding:
@@ -212,13 +212,12 @@ def check_schema(facts: Facts) -> Iterator[Finding]:
 
 def check_worker(facts: Facts) -> Iterator[Finding]:
     part = facts.part("worker")
+    pid = part.get("pid")
     if not part:
         return
-    pid = part.get("pid")
     if not pid:
-        yield fail(
-            "worker", "no_worker", "None runs; the daemon starts it again by itself.", "oee daemon logs"
-        )
+        message = "None runs; the daemon starts it again by itself."
+        yield fail("worker", "no_worker", message, "oee daemon logs")
     elif is_process_stopped(facts.process(pid)):
         yield fail("worker", "frozen", f"It is frozen (pid {pid}): no order moves.", f"kill -CONT {pid}")
     else:
