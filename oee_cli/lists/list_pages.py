@@ -6,7 +6,6 @@ while orders arrive: new ones are newer than its cursor, and a cursor never move
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,8 +17,9 @@ from oee_cli.cli_errors import UsageFault
 from oee_cli.lists.command import ListOptions, OrderFilter
 from oee_cli.network_badge import badge
 from oee_cli.options import USUAL_ROWS, check_format, read_limit
-from oee_cli.output import Output, clean
+from oee_cli.output import Output
 from oee_cli.text.column_text import FILLS, ORDERS, Listing, column_help, named_columns
+from oee_cli.text.csv_text import write_csv
 from oee_cli.text.nearest_word_text import nearest
 from oee_cli.text.time_text import read_period
 from oee_daemon.contract.protocol import MAX_PAGE
@@ -64,7 +64,10 @@ def _show_listing(
     with session(output) as client:
         pages = _Pages(client, fields, params(client), limit)
         if options.csv:
-            _write_csv(fields, columns or fields.csv, chain.from_iterable(pages))
+            names = columns or fields.csv
+            values = [fields.known[name].value for name in names]
+            rows = ((value(row) for value in values) for row in chain.from_iterable(pages))
+            write_csv(names, rows)
         elif output.json:
             _write_array(chain.from_iterable(pages))
         else:
@@ -135,16 +138,6 @@ def _write_array(rows: Iterable[Mapping[str, Any]]) -> None:
         sys.stdout.write(before + json.dumps(badge.on_object(row), separators=(",", ":")))
         before = ",\n"
     sys.stdout.write(("[" if before == "[" else "") + "]\n")
-    sys.stdout.flush()
-
-
-def _write_csv(fields: Listing, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    values = [fields.known[name].value for name in columns]
-    for row in rows:
-        found = (value(row) for value in values)
-        writer.writerow("" if one is None else clean(str(one)) for one in found)
     sys.stdout.flush()
 
 

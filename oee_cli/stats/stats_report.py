@@ -6,8 +6,6 @@ the JSON, with venues and tokens by their name: `venues.raydium.winRate`, `volum
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +13,7 @@ from oee_cli.api.client_http import session
 from oee_cli.options import check_format
 from oee_cli.output import Output, clean
 from oee_cli.stats.command import StatsQuery
+from oee_cli.text.csv_text import write_csv
 from oee_cli.text.time_text import read_period
 from oee_daemon.contract.shapes import StatsReport
 
@@ -68,21 +67,15 @@ def _write_csv(report: StatsReport) -> None:
     """A row for each group, or one for all; the total has every column that any group has."""
     by = report["by"]
     columns = [path for path, _ in _flatten(report["total"]) if _is_column(path, by)]
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([by if path == "key" else path for path in columns])
-    for row in report["groups"] if by is not None else [report["total"]]:
-        values = dict(_flatten(row))
-        writer.writerow([_csv_cell(values.get(path)) for path in columns])
-    sys.stdout.flush()
+    groups = report["groups"] if by is not None else [report["total"]]
+    figures = (dict(_flatten(row)) for row in groups)
+    names = (by if path == "key" and by else path for path in columns)
+    write_csv(names, (map(row.get, columns) for row in figures))
 
 
 def _is_column(path: str, by: str | None) -> bool:
     """Whether a figure is a column: all but what a row by venue says better."""
     return not (path.startswith("venues.") and ".statuses." in path) and (by is not None or path != "key")
-
-
-def _csv_cell(value: Any) -> str:
-    return "" if value is None else clean(str(value))
 
 
 def _flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

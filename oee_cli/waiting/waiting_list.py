@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from oee_cli.api.client_http import Client, session
 from oee_cli.options import check_format
-from oee_cli.output import Output, clean
+from oee_cli.output import Output
+from oee_cli.text.csv_text import write_csv
 from oee_cli.waiting.waiting_table import draw_waiting
 from oee_daemon.contract.protocol import MAX_PAGE
 
@@ -32,10 +31,7 @@ def list_waiting(asked: Mapping[str, Any], limit: int | None, output: Output, *,
         told = as_csv or output.json
         feeds = {} if told else client.get("/api/feeds") | client.get("/api/halt")
     if as_csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(_CSV)
-        writer.writerows([_csv_value(order, name) for name in _CSV] for order in orders)
-        sys.stdout.flush()
+        write_csv(_CSV, ([_csv_value(order, name) for name in _CSV] for order in orders))
     elif output.json:
         output.emit(orders)
     elif orders:
@@ -71,9 +67,7 @@ def _distance(order: Mapping[str, Any]) -> tuple[bool, int]:
     return away is None, away or 0
 
 
-def _csv_value(order: Mapping[str, Any], name: str) -> str:
+def _csv_value(order: Mapping[str, Any], name: str) -> Any:
     first, _, second = name.partition(".")
     value = (order.get(first) or {}).get(second) if second else order.get(first)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if value is None else clean(str(value))
+    return str(value).lower() if isinstance(value, bool) else value
