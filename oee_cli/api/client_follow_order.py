@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from typing import Protocol, cast
 
 from oee_cli.api.client_http import Client
@@ -82,9 +81,7 @@ def screen_for(
     return PlainScreen(output, order)
 
 
-def follow_order(
-    client: Client, screen: Screen, *, deadline: float | None = None, refresh: bool = True
-) -> Order:
+def follow_order(client: Client, screen: Screen, *, deadline: float | None, refresh: bool) -> Order:
     """Shows an order's events until its final one or the deadline; the order as it was last seen."""
     from oee_cli.api.client_event_stream import order_events
 
@@ -147,35 +144,24 @@ def watch_to_end(
     except BaseException:
         screen.close(None)
         raise
-    return conclude_order(output, order, waited=timeout, events=events, final_object=final_object)
+    return _conclude_order(output, order, timeout, events, final_object)
 
 
-def conclude_order(
-    output: Output,
-    order: Order,
-    *,
-    waited: float | None = None,
-    events: bool = False,
-    final_object: bool = True,
+def _conclude_order(
+    output: Output, order: Order, waited: float | None, events: bool, final_object: bool
 ) -> ExitCode:
     """Prints an order's end, or where it stands, and returns the exit code that it means."""
     code = exit_code_of(order)
     if output.json and final_object:
         output.emit(without_story(order))
     last = ending_text(order, waited=waited, room=output.width(sys.stdout))
-    if code is ExitCode.DONE:
-        tell = output.note if output.json or events else _say_result(output)
-        tell(f"{last.mark} {last.text}")
-    else:
+    if code is not ExitCode.DONE:
         output.sentence(last.mark, clean_lines(last.text), last.hint)
+    elif output.json or events:
+        output.note(f"{last.mark} {last.text}")
+    else:
+        output.say(f"{paint(last.mark, 'green', colors=output.color(sys.stdout))} {last.text}")
     return code
-
-
-def _say_result(output: Output) -> Callable[[str], None]:
-    def say(text: str) -> None:
-        output.say(paint(text[0], "green", colors=output.color(sys.stdout)) + text[1:])
-
-    return say
 
 
 def _goes_on(order: Order) -> bool:

@@ -198,11 +198,9 @@ class _Run:
         code = worst_exit_code(codes)
         verb = "checked" if self.batch.dry_run else "placed" if self.batch.detach else "confirmed"
         mark = "✓" if code is ExitCode.DONE else "●" if code in _GOES_ON else "✗"
-        self._say_summary(
-            mark,
-            batch_summary.sum_up_batch(progress, verb, seconds),
-            always=batch_summary.nothing_new(progress),
-        )
+        if batch_summary.nothing_new(progress) or not self.output.quiet:
+            first, *more = batch_summary.sum_up_batch(progress, verb, seconds).splitlines()
+            self.output.sentence(mark, first, "\n".join(more) or None)
         if not progress.complete and not self.batch.dry_run:
             why = f"stopped at line {progress.first_failed:,}, which failed; " if trouble is None else ""
             # In another home at the same place it would begin anew.
@@ -210,11 +208,6 @@ class _Run:
             hint = None if lost else f"{self.name.again} goes on there"
             self.output.sentence(" ", why + batch_summary.unsent(progress), hint)
         return code
-
-    def _say_summary(self, mark: str, text: str, *, always: bool) -> None:
-        if always or not self.output.quiet:
-            first, *more = text.splitlines()
-            self.output.sentence(mark, first, "\n".join(more) or None)
 
 
 def _fetch_mints(client: Client) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from oee_cli.exit_codes import is_outcome_unknown
 from oee_cli.text.amount_text import plain_digits
@@ -325,8 +325,3 @@ def _bps(part: Decimal, whole: Decimal) -> float:
 
 def _ms_between(start: str, end: str) -> float:
     return round((parse_moment(end) - parse_moment(start)).total_seconds() * 1000, 1)
-
-
-def explained_json(order: Order) -> dict[str, Any]:
-    """What `oee show --json` prints: the order with its events, its swaps, and what they come to."""
-    return {**order, "explained": explain_order(order)}

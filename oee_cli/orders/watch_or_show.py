@@ -58,9 +58,9 @@ def show_order(identifier: str, output: Output) -> None:
     with session(output) as client:
         order = find_order(client, identifier)
     if output.json:
-        from oee_cli.orders.show_explained import explained_json
+        from oee_cli.orders.show_explained import explain_order
 
-        output.emit(explained_json(order))
+        output.emit({**order, "explained": explain_order(order)})
     else:
         from oee_cli.orders.show_story import draw_order
 

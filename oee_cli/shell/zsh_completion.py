@@ -57,7 +57,7 @@ def _body(node: Node) -> list[str]:
     if not node.children:
         specs += [_argument(argument) for argument in node.arguments]
         return [f"    _arguments -s -S {_fold(specs)}"]
-    described = [f"        {_describe(c.path[-1], c.help)}" for c in node.children]
+    described = [f"        {_quote(f'{c.path[-1]}:{c.help}')}" for c in node.children]
     cases = [f"        {c.path[-1]}) {_function(c.path)} ;;" for c in node.children]
     specs += ["'1: :->command'", "'*:: :->rest'"]
     return [
@@ -113,10 +113,6 @@ def _action(values: Values) -> str:
 
 def _escape(text: str) -> str:
     return "".join(f"\\{c}" if c in " :()[]{}'\"\\$`;&|<>*?~#!" else c for c in text)
-
-
-def _describe(word: str, what: str) -> str:
-    return _quote(f"{word}:{what}")
 
 
 def _quote(text: str) -> str:

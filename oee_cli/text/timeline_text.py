@@ -35,7 +35,6 @@ class Timeline:
     """The story of one order so far."""
 
     def __init__(self, events: list[Event] | None = None) -> None:
-        self.events: list[Event] = []
         self.attempts: list[Attempt] = []
         self.final: Event | None = None
         for event in events or []:
@@ -46,16 +45,11 @@ class Timeline:
         return self.attempts[-1] if self.attempts else None
 
     @property
-    def seq(self) -> int:
-        return self.events[-1]["seq"] if self.events else 0
-
-    @property
     def quotes(self) -> list[Quote]:
         """The newest quotes there are."""
         return next((a.quotes for a in reversed(self.attempts) if a.quotes), [])
 
     def add(self, event: Event) -> None:
-        self.events.append(event)
         last = self.current
         if last and event["data"].get("edited"):
             # What it waits for is another; that it waits, and since when, is not.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
-from oee_cli.api.client_http import Client, session
+from oee_cli.api.client_http import session
 from oee_cli.api.client_place_once import dry_run_order, place_once
 from oee_cli.cli_errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
@@ -33,28 +32,17 @@ def place_order(request: TradeRequest, options: PlaceOptions) -> ExitCode:
         try:
             if options.dry_run:
                 return dry_run_order(client, output, body, key)
-            return _place_and_follow(client, output, body, key, options, timeout)
+            began = time.monotonic()
+            drawn = output.live and not options.detach and not options.events
+            order, made = place_once(client, output, body, key, began + timeout, announce=not drawn)
         except (UsageFault, Refused) as e:
             say_options(e)
             raise
+        if options.detach:
+            output.answer(order, order["orderId"], bare=True)
+            return ExitCode.DONE
+        from oee_cli.api.client_follow_order import screen_for, watch_to_end
 
-
-def _place_and_follow(
-    client: Client,
-    output: Output,
-    body: dict[str, Any],
-    given: str | None,
-    options: PlaceOptions,
-    timeout: float,
-) -> ExitCode:
-    began = time.monotonic()
-    drawn = output.live and not options.detach and not options.events
-    order, key = place_once(client, output, body, given, began + timeout, announce=not drawn)
-    if options.detach:
-        output.answer(order, order["orderId"], bare=True)
-        return ExitCode.DONE
-    from oee_cli.api.client_follow_order import screen_for, watch_to_end
-
-    note = f"key {key}" if given is None else None
-    screen = screen_for(client, output, order, events=options.events, note=note)
-    return watch_to_end(client, output, screen, timeout=timeout, began=began, events=options.events)
+        note = f"key {made}" if key is None else None
+        screen = screen_for(client, output, order, events=options.events, note=note)
+        return watch_to_end(client, output, screen, timeout=timeout, began=began, events=options.events)

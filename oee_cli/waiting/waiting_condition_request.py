@@ -6,11 +6,12 @@ what is sent is absolute.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from oee_cli.api.client_http import Client
 from oee_cli.cli_errors import UsageFault
 from oee_cli.text.amount_text import read_trail
 from oee_cli.text.future_text import future_wire, read_future
@@ -105,14 +106,14 @@ def _read_terms(request: WaitRequest) -> dict[str, Any]:
     return terms
 
 
-def fix_prices(typed: TypedCondition, ask: Callable[[dict[str, Any]], Mapping[str, Any]]) -> dict[str, Any]:
-    """The body with its prices. `ask`: gets the venues' quotes for the amount, once, where a price is a step
-    from now. Raises `UsageFault` where no venue quotes it."""
+def fix_prices(typed: TypedCondition, client: Client) -> dict[str, Any]:
+    """The body with its prices. Where one is a step from now, the venues are asked once for the amount.
+    Raises `UsageFault` where none quotes it."""
     body = dict(typed.body)
-    steps = [price for price in (typed.at, typed.limit) if price is not None and price.percent is not None]
-    now = (
-        _price_now(ask({name: body[name] for name in _ASKED if name in body}), typed) if steps else Decimal(0)
-    )
+    now = Decimal(0)
+    if any(price is not None and price.percent is not None for price in (typed.at, typed.limit)):
+        asked = {name: body[name] for name in _ASKED if name in body}
+        now = _price_now(client.get("/api/quotes", asked), typed)
     if typed.at is not None:
         body["targetPrice"] = typed.at.at(now)
     if typed.limit is not None:

@@ -79,5 +79,5 @@ def _fix_prices(
     at = None if request.at is None else read_price(request.at, "--at", base, quote)
     limit = None if request.limit is None else read_limit(request.limit, base, quote)
     typed = TypedCondition(asked, (base, quote), False, at, limit)
-    fixed = fix_prices(typed, lambda what: client.get("/api/quotes", what))
+    fixed = fix_prices(typed, client)
     return {name: value for name, value in fixed.items() if name not in asked}

@@ -53,7 +53,7 @@ def place_or_stop(
         if known is not None:
             output.note(f"placed before with this key: group {known['groupId']}")
             return _conclude(output, known, legs)
-        bodies = [_body(client, leg) for leg in legs]
+        bodies = [fix_prices(leg, client) for leg in legs]
         try:
             group = place_group_once(client, output, bodies, key, time.monotonic() + _STORE_S)
         except (UsageFault, Refused) as e:
@@ -93,13 +93,9 @@ def _explain(refused: UsageFault | Refused, side: str) -> None:
     refused.message = refused.message.removeprefix("Order 1: ").removeprefix("Order 2: ")
 
 
-def _body(client: Client, leg: TypedCondition) -> dict[str, Any]:
-    return fix_prices(leg, lambda asked: client.get("/api/quotes", asked))
-
-
 def _dry_run(client: Client, output: Output, legs: list[TypedCondition]) -> ExitCode:
     """Of both, one after the other; ends with what the first ends with that would not be placed."""
-    codes = [dry_run_order(client, output, _body(client, leg), None) for leg in legs]
+    codes = [dry_run_order(client, output, fix_prices(leg, client), None) for leg in legs]
     return next((code for code in codes if code is not ExitCode.DONE), ExitCode.DONE)
 
 

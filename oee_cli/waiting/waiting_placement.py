@@ -55,15 +55,21 @@ def place_typed(typed: TypedCondition, side: str, options: WaitOptions) -> ExitC
             output.note(f"placed before with this key: order {known['orderId']}")
             return _conclude(client, output, known, options, timeout, typed)
         try:
-            body = fix_prices(typed, lambda asked: client.get("/api/quotes", asked))
+            body = fix_prices(typed, client)
             if typed.oco is not None:
                 body["oco"] = group_or_order(client, typed.oco)
             if options.dry_run:
                 return dry_run_order(client, output, body, key)
-            return _place(client, output, body, key, options, timeout, typed)
+            drawn = output.live and options.wait and not options.events
+            began, limit, sent = time.monotonic(), _STORE_S if timeout is None else timeout, time.time()
+            order, made = place_once(client, output, body, key, began + limit, announce=not drawn)
         except (UsageFault, Refused) as e:
             explain_refusal(e, f"oee {side} trades at once", sniper=typed.body["type"] == "sniper")
             raise
+        if (apart := clock_words(order, sent, time.time())) is not None:
+            output.note(apart)
+        note = None if key else f"key {made}"
+        return _conclude(client, output, order, options, timeout, typed, note=note)
 
 
 def explain_refusal(refused: UsageFault | Refused, at_once: str, *, sniper: bool = False) -> None:
@@ -103,24 +109,6 @@ def _is_same(name: str, typed: Any, told: Any) -> bool:
         return set(typed) == set(told or ())
     # A token that is typed by its mint is left to the daemon to compare.
     return str(typed).lower() == str(told).lower()
-
-
-def _place(
-    client: Client,
-    output: Output,
-    body: dict[str, Any],
-    given: str | None,
-    options: WaitOptions,
-    timeout: float | None,
-    typed: TypedCondition,
-) -> ExitCode:
-    began = time.monotonic()
-    drawn = output.live and options.wait and not options.events
-    limit, sent = _STORE_S if timeout is None else timeout, time.time()
-    order, key = place_once(client, output, body, given, began + limit, announce=not drawn)
-    if (apart := clock_words(order, sent, time.time())) is not None:
-        output.note(apart)
-    return _conclude(client, output, order, options, timeout, typed, note=None if given else f"key {key}")
 
 
 def _conclude(

@@ -11,7 +11,7 @@ from typing import Any
 
 from oee_cli.output import Output, clean
 from oee_cli.text.condition_text import away_text, condition_text, expires_in, price_shown
-from oee_cli.text.layout_text import Cell, Column, Line, draw_line, fold_sentence, lay_table, side_cell
+from oee_cli.text.layout_text import Cell, Column, Line, fold_sentence, lay_table, put_lines, side_cell
 from oee_cli.text.order_text import asked_amount, pair_column_text
 from oee_cli.text.time_text import minute_text, span_text
 
@@ -32,9 +32,7 @@ _WIDE = 100
 
 
 def draw_waiting(output: Output, orders: Sequence[Mapping[str, Any]], feeds: Mapping[str, Any]) -> None:
-    width, colors = output.width(sys.stdout), output.color(sys.stdout)
-    lines = waiting_lines(orders, feeds, width)
-    output.say("\n".join(draw_line(line, width, colors=colors) for line in lines))
+    put_lines(output, waiting_lines(orders, feeds, output.width(sys.stdout)))
 
 
 def waiting_lines(

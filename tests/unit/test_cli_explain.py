@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from oee_cli.orders.show_explained import Explained, explain_order, explained_json
+from oee_cli.orders.show_explained import Explained, explain_order
 from oee_cli.orders.show_story import order_lines
 from oee_cli.text.layout_text import draw_line
 from oee_cli.text.time_text import parse_moment
@@ -233,12 +233,10 @@ def test_only_colors_that_show_on_white_and_on_black(colors: bool, monkeypatch: 
         assert bool(codes) == colors
 
 
-def test_json_has_the_order_as_it_came_and_what_it_comes_to() -> None:
-    found = whole()
-    told = explained_json(found)
-    assert {name: told[name] for name in found} == found
-    assert set(told["explained"]) == set(Explained.__annotations__)
-    assert json.loads(json.dumps(told["explained"])) == explain_order(found)
+def test_what_an_order_comes_to_is_json() -> None:
+    told = explain_order(whole())
+    assert set(told) == set(Explained.__annotations__)
+    assert json.loads(json.dumps(told)) == told
 
 
 def test_what_the_network_took_is_told_where_it_took_something() -> None:
