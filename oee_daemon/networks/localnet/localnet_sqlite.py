@@ -173,14 +173,15 @@ class Ledger:
         self, address: str, *, slots: tuple[int, int], limit: int, before: str | None, until: str | None
     ) -> list[Landing]:
         """What that address paid for, or where it is a new token's mint, what names it: newest first, of
-        those slots, after the signature `before` and down to, without it, `until`."""
+        those slots, after the signature `before` and down to, without it, `until`. Nothing comes after what
+        is not of those slots."""
         mint = self._db.execute("SELECT 1 FROM mentions WHERE mint = ? LIMIT 1", (address,)).fetchone()
         which = "signature IN (SELECT signature FROM mentions WHERE mint = ?)" if mint else "payer = ?"
         rows = self._db.execute(
             f"{_LANDING} WHERE {which} AND slot BETWEEN ? AND ?"  # noqa: S608
-            " AND n < ifnull((SELECT n FROM landings WHERE signature = ?), 9223372036854775807)"
+            " AND (? IS NULL OR n < (SELECT n FROM landings WHERE signature = ? AND slot BETWEEN ? AND ?))"
             " AND n > ifnull((SELECT n FROM landings WHERE signature = ?), 0) ORDER BY n DESC LIMIT ?",
-            (address, *slots, before, until, limit),
+            (address, *slots, before, before, *slots, until, limit),
         )
         return [Landing(*row) for row in rows]
 

@@ -25,9 +25,7 @@ from oee_daemon.networks.solana.solana_anchor_choice import AnchorChoice
 from oee_daemon.networks.solana.solana_endpoint_look import (
     EPOCH,
     FINALIZED,
-    FIRST_KEPT,
     GENESIS,
-    STATUS,
     answer_of,
     calls_for,
     epoch_of,
@@ -38,7 +36,6 @@ from oee_daemon.networks.solana.solana_endpoint_look import (
 )
 from oee_daemon.networks.solana.solana_fill import Unreadable
 from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS, memo_of, shown_of
-from oee_daemon.networks.solana.solana_listed_absence import by_their_lists
 from oee_daemon.networks.solana.solana_look_evidence import (
     LONGEST_BLOCKS,
     Anchored,
@@ -48,6 +45,7 @@ from oee_daemon.networks.solana.solana_look_evidence import (
     look_of,
     moved_by,
 )
+from oee_daemon.networks.solana.solana_old_absence import OldAbsence
 from oee_daemon.networks.solana.solana_slot_clock import SlotClock
 from oee_daemon.networks.solana.solana_wallet_history import History
 from oee_daemon.networks.verdict import AGAINST_BLOCKS
@@ -95,6 +93,7 @@ class SolanaChain:
         self._clock = SlotClock(fastest_slot_ms)
         self._choice = AnchorChoice(fastest_slot_ms)
         self._history = History(pool, wallet)
+        self._old = OldAbsence()
 
     def expected_s(self) -> float:
         return self._expected_s
@@ -189,9 +188,8 @@ class SolanaChain:
         """A look of each endpoint. `there`: one of them has shown it as final; what it did is asked too."""
         heard, shown = await self._told(swap, genesis, there=there)
         answers = [a for name, results in heard.items() if (a := _read(name, results, genesis)) is not None]
-        apart = {name for name, results in heard.items() if not results.of_one_node(STATUS, FIRST_KEPT)}
-        asked = [one for one in self._pool.endpoints if one.name in apart]
-        answers = await by_their_lists(asked, answers, swap, anchored, LOOK_S)
+        endpoints = {one.name: one for one in self._pool.endpoints}
+        answers = await self._old.proven(endpoints, answers, swap, anchored, LOOK_S)
         if not there and any(a.status is not None and a.status.final for a in answers):
             shown = await self._shown(swap.signature, genesis, swap.mints)
         self._clock.begin(anchored.slot, min((a.slot for a in answers), default=None))

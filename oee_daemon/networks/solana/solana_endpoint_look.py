@@ -1,7 +1,7 @@
 """What an RPC endpoint says of one swap, in one request: asked for, and read. Pure.
 
-Its four calls are of one batch, hence of one node: which chain it is on, how far that is final, whether it
-knows the signature, and how far back it would.
+Its three calls are of one batch, hence mostly of one node: which chain it is on, how far that is final, and
+whether it knows the signature.
 """
 
 from __future__ import annotations
@@ -19,13 +19,9 @@ GENESIS: Call = ("getGenesisHash", [])
 EPOCH: Call = ("getEpochInfo", [FINALIZED])
 
 
-#: Places, in the answer to `calls_for`, of the status and of the first slot whose block is kept.
-STATUS, FIRST_KEPT = 2, 3
-
-
 def calls_for(signature: str) -> list[Call]:
     """The height comes first: what lands between two calls is seen, never missed."""
-    return [GENESIS, EPOCH, status_of(signature), ("getFirstAvailableBlock", [])]
+    return [GENESIS, EPOCH, status_of(signature)]
 
 
 def status_of(signature: str) -> Call:
@@ -48,9 +44,8 @@ def answer_of(node: str, results: Sequence[Result], genesis: str) -> Answer:
     """Raises `NoAnswer`, where something is missing or of another chain."""
     must_be_of(genesis, results[0])
     slot, height = epoch_of(results[1])
-    context, status = _status(results[STATUS])
-    first = results[FIRST_KEPT] if type(results[FIRST_KEPT]) is int else None
-    return Answer(node=node, slot=slot, height=height, context=context, status=status, first_available=first)
+    context, status = _status(results[2])
+    return Answer(node=node, slot=slot, height=height, context=context, status=status)
 
 
 def must_be_of(genesis: str, said: Result) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from oee_daemon.orders.swap import Fill, Landed, Look, Rejected, Unknown
 
 #: Slots for which a node's cache of statuses reaches back, with a margin: it keeps 300 roots
-#: (https://github.com/solana-labs/solana/pull/9314). What is older takes a node that keeps the blocks.
+#: (https://github.com/solana-labs/solana/pull/9314). What is older takes more: `solana_old_absence`.
 CACHED_SLOTS = 250
 
 #: Blocks: no blockhash lives for longer. It is 150 of them now, and is to become the bank's to say.
@@ -22,25 +22,26 @@ LONGEST_BLOCKS = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """What `getSignatureStatuses` says of a signature. `failed`: it is on the chain with an error."""
+    """What `getSignatureStatuses` says of a signature. `failed`: it is on the chain with an error; none where
+    that was not told."""
 
     slot: int
-    failed: bool
+    failed: bool | None
     final: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One request's answer, hence one node's: `slot` and `height` are finalized and of one time
-    (`getEpochInfo`); `context` is the slot of the state in which it looked for the signature;
-    `first_available` the first slot whose block it keeps, none where it did not say."""
+    """One request's answer: `slot` and `height` are finalized and of one time (`getEpochInfo`); `context` is
+    the slot of the state in which it looked for the signature; `knows_all`: whether other answers prove that
+    it misses nothing that landed since the swap's anchor."""
 
     node: str
     slot: int
     height: int
     context: int
     status: Status | None
-    first_available: int | None
+    knows_all: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,9 @@ def look_of(
         return _seen(answer, Unknown("final, and not yet told what it moved"))
     told = {(one.slot, isinstance(one.result, Rejected)) for one in shown}
     moved = {_moved(one.result) for one in shown}
-    if told != {(status.slot, status.failed)} or len(moved) != 1:
+    (slot, failed), *others = told
+    agrees = slot == status.slot and status.failed in (None, failed)
+    if others or not agrees or len(moved) != 1:
         return _seen(answer, Unknown("final in two ways"), final=True)
     return _seen(answer, shown[0].result, final=True)
 
@@ -126,11 +129,10 @@ def _absence(answer: Answer, anchored: Anchored, latest_slot: int | None) -> Loo
     # The status is of the processed state, which is ahead of the finalized one unless it is of an older time.
     behind = max(0, answer.slot - answer.context)
     cached = answer.context - anchored.slot <= CACHED_SLOTS
-    kept = answer.first_available is not None and answer.first_available <= anchored.slot
     return Look(
         node=answer.node,
         height=answer.height,
         as_of=answer.height - behind,
         # Whoever does not reach back to the anchor knows of nothing before now.
-        remembers_from=0 if cached or kept else answer.height,
+        remembers_from=0 if cached or answer.knows_all else answer.height,
     )

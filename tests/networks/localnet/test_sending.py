@@ -171,6 +171,7 @@ def test_a_memo_is_kept_and_listed_with_the_wallets_history(net: Localnet) -> No
     ]
     for options, expected in (
         ({"limit": 1}, [second]), ({"before": second}, [first]), ({"until": first}, [second]),
+        ({"before": "1" * 64}, []),
     ):  # fmt: skip
         assert [row["signature"] for row in net.rpc("getSignaturesForAddress", me, options)] == expected
     assert {row["memo"] for row in net.ledger.rows("landings") if row["payer"] == me} == {

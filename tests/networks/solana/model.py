@@ -92,8 +92,10 @@ class World:
             return None
         return seen, None
 
-    def first_available(self, node: Node) -> int:
-        return 0 if node.history == "full" else self.now - node.lag - self.finality - 200
+    def knows(self, node: Node, swap: Swap) -> bool:
+        """Whether its list of the wallet or its blocks prove that a swap is on none of them."""
+        past = height_at(self.now - node.lag - self.finality) > swap.last + 10
+        return past and node.history == "full" and swap.lands is None
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Endpoint:
         if rng.random() < self.silent:
             return None
         first = rng.choice(self.nodes)
-        asked = [first] * 3 if self.batches else [first, *rng.choices(self.nodes, k=2)]
+        asked = [first] * 2 if self.batches else [first, rng.choice(self.nodes)]
         slot, height = world.height(asked[0])
         found = world.status(asked[1], swap)
         if found is None:
@@ -121,7 +123,8 @@ class Endpoint:
             height=height,
             context=found[0],
             status=found[1],
-            first_available=world.first_available(asked[2]),
+            # By other answers, of whichever node they are.
+            knows_all=found[1] is None and world.knows(rng.choice(self.nodes), swap),
         )
 
 

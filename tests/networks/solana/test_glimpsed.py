@@ -33,8 +33,8 @@ FINAL = {"slot": SLOT + 5, "err": None, "confirmationStatus": "finalized"}
 def node(
     slot: Callable[[], int], status: Any, *, silent: bool = False, of_old: bool = False
 ) -> Callable[[Asked], Said]:
-    """Behind which nobody tells a transaction; `silent`: about everything but a glimpse; `of_old`: it does
-    not remember how far it looks back, and finds the status in its history alone."""
+    """Behind which nobody tells a transaction; `silent`: about everything but a glimpse; `of_old`: it finds
+    the status in its history alone."""
 
     def statuses(params: list[Any]) -> Any:
         found = status if len(params) > 1 or not of_old else None
@@ -45,7 +45,6 @@ def node(
             "getGenesisHash": lambda _: "G",
             "getEpochInfo": lambda _: {"absoluteSlot": slot(), "blockHeight": slot() - APART},
             "getSignatureStatuses": statuses,
-            "getFirstAvailableBlock": lambda _: BUSY if of_old else 0,
             "getTransaction": lambda _: BUSY if status else None,
         }
     )
@@ -66,7 +65,7 @@ def swap_of(last: int) -> SignedSwap:
 @pytest.mark.parametrize(
     "how",
     [{}, {"silent": True}, {"of_old": True}],
-    ids=["tells no transaction", "tells nothing more", "is busy with another question, and no glimpse shows"],
+    ids=["tells no transaction", "tells nothing more", "shows it to no glimpse"],
 )
 def test_a_landing_that_one_endpoint_showed_is_no_absence(how: dict[str, bool]) -> None:
     at = SLOT
@@ -137,7 +136,6 @@ def rejecting(swap: SignedSwap, *, shy: bool) -> Callable[[Asked], Said]:
             "getGenesisHash": lambda _: "G",
             "getEpochInfo": lambda _: {"absoluteSlot": slot, "blockHeight": slot - APART},
             "getSignatureStatuses": lambda _: {"context": {"slot": slot}, "value": [status]},
-            "getFirstAvailableBlock": lambda _: 0,
             "getTransaction": lambda _: {"slot": slot, "meta": {"err": err}, "transaction": told},
         }
     )

@@ -39,22 +39,20 @@ def said(status: Any = None, **change: Any) -> list[Any]:
         "genesis": "G",
         "epoch": EPOCH,
         "statuses": {"context": {"slot": 470}, "value": [status]},
-        "first": 7,
     }
     return list((found | change).values())
 
 
-def test_four_calls_of_one_request_make_an_answer() -> None:
+def test_three_calls_of_one_request_make_an_answer() -> None:
     assert [method for method, _ in calls_for("s")] == [
-        "getGenesisHash", "getEpochInfo", "getSignatureStatuses", "getFirstAvailableBlock",
+        "getGenesisHash", "getEpochInfo", "getSignatureStatuses",
     ]  # fmt: skip
-    null = Answer(node="n", slot=460, height=438, context=470, status=None, first_available=7)
+    null = Answer(node="n", slot=460, height=438, context=470, status=None)
     assert answer_of("n", said(), "G") == null
     final = answer_of("n", said(STATUS), "G").status
     assert final == Status(slot=455, failed=False, final=True)
     seen = answer_of("n", said(STATUS | {"confirmationStatus": "confirmed", "err": "x"}), "G").status
     assert seen == Status(slot=455, failed=True, final=False)
-    assert answer_of("n", said(first=RpcError(-32601, "")), "G").first_available is None
 
 
 NULL: dict[str, Any] = {"context": {"slot": 1}, "value": [None]}

@@ -48,7 +48,6 @@ def node(world: World, *, low: int = 0) -> Any:
             "getLatestBlockhash": latest,
             "getEpochInfo": lambda _: {"absoluteSlot": world.slot - low, "blockHeight": world.height - low},
             "getSignatureStatuses": lambda _: {"context": {"slot": world.slot + 32}, "value": [None]},
-            "getFirstAvailableBlock": lambda _: 0,
         }
     )
 

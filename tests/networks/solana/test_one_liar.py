@@ -78,7 +78,7 @@ def test_a_height_that_can_not_be_one_makes_no_word_older() -> None:
     """Who says that 150 blocks have passed in a moment is not believed alone for that."""
     at, case = Anchored(slot=5_000, height=4_000), Case(4_150, 2)
     answer = Answer(
-        node="liar", slot=5_100, height=4_090, context=5_132, first_available=0,
+        node="liar", slot=5_100, height=4_090, context=5_132,
         status=Status(slot=5_090, failed=True, final=True),
     )  # fmt: skip
     for jumped in (answer, replace(answer, slot=5_700, height=4_600), replace(answer, height=5_090)):
@@ -88,7 +88,7 @@ def test_a_height_that_can_not_be_one_makes_no_word_older() -> None:
 
 def test_two_endpoints_that_tell_other_amounts_of_a_landing_confirm_neither() -> None:
     answer = Answer(
-        node="a", slot=5_100, height=4_090, context=5_132, first_available=0,
+        node="a", slot=5_100, height=4_090, context=5_132,
         status=Status(slot=5_090, failed=False, final=True),
     )  # fmt: skip
     other = Landed(replace(FILL, amount_out=2))

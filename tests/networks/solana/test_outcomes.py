@@ -61,7 +61,7 @@ def real(swap: Swap, nodes: int) -> Judge:
     def judge(world: World, swap: Swap, answers: Sequence[Answer | None]) -> str | None:
         heard = [a for a in answers if a is not None]
         final = {(a.status.slot, a.status.failed) for a in heard if a.status and a.status.final}
-        shown = [told(*one) for one in final]
+        shown = [told(slot, bool(failed)) for slot, failed in final]
         looks = [look_of(a, anchored, shown, world.now) for a in heard]
         outcome = case.judge([look for look in looks if look is not None])
         return None if isinstance(outcome, Unknown) else type(outcome).__name__.lower()
@@ -169,7 +169,7 @@ def test_a_hurried_judge_doubles(mutant: tuple[str, Callable[[Swap, int], Judge]
 # Row by row.
 
 AT = Anchored(slot=5000, height=4000)
-NULL = Answer(node="n", slot=5200, height=4190, context=5232, status=None, first_available=0)
+NULL = Answer(node="n", slot=5200, height=4190, context=5232, status=None, knows_all=True)
 
 
 def absent(look: Look | None) -> bool:
@@ -190,13 +190,12 @@ def test_an_absence_is_of_one_time_past_the_last_block_and_remembers() -> None:
         ({"height": 5200}, "more blocks than slots"),
         ({"height": 5201}, "above its slot"),
         ({"context": 5199}, "the status is older than the height"),
-        ({"context": 5260, "first_available": None}, "past the cache, and no history"),
-        ({"context": 5260, "first_available": 5001}, "past the cache, and pruned"),
+        ({"context": 5260, "knows_all": False}, "past the cache, and it may have forgotten"),
     ]
     for change, why in changes:
         assert not absent(look_of(replace(NULL, **change), AT, [], 5300)), why
     assert not absent(look_of(NULL, AT, [], 5199)), "ahead of what time allows"
-    assert absent(look_of(replace(NULL, context=5260, first_available=5000), AT, []))
+    assert absent(look_of(replace(NULL, context=5260), AT, []))
 
 
 def test_what_is_not_final_wipes_and_a_ghost_says_nothing() -> None:

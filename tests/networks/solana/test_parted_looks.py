@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import replace
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -16,10 +16,9 @@ from oee_daemon.networks.solana.rpc.rpc_answers import Results
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.solana_chain import SolanaChain
-from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, answer_of, calls_for
-from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS
-from oee_daemon.networks.solana.solana_listed_absence import by_their_lists
+from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS
 from oee_daemon.networks.solana.solana_look_evidence import Anchored, Answer, look_of
+from oee_daemon.networks.solana.solana_old_absence import OldAbsence
 from oee_daemon.networks.solana.solana_wallet_history import History
 from oee_daemon.orders.swap import SignedSwap
 from tests.networks.solana.memo_landings import ORDER, OURS, THIEF, WALLET, landing
@@ -55,29 +54,6 @@ def balancer(most: int) -> Any:
         return (FORGETS if of_status else KEEPS)(asked)
 
     return answer
-
-
-@pytest.mark.parametrize("there", [False, True], ids=["look", "look and transaction"])
-@pytest.mark.parametrize("most", [2, 3, 4, 5])
-def test_a_status_and_how_far_back_it_was_looked_for_are_of_one_node(most: int, there: bool) -> None:
-    """A swap that landed while the engine was down was taken for one that never did, and bought twice: the
-    one node's silence counted for as much as the other one remembers."""
-    calls = calls_for("s") + ([("getTransaction", ["s", OPTIONS])] if there else [])
-
-    async def run() -> None:
-        async with serving(balancer(most)) as (address, _):
-            one = Endpoint(Site(address), Bucket(1000.0, 1000))
-            for _ in range(4):
-                results = await one.ask(calls, DEADLINE_S)
-                answer = answer_of("n", results[:4], "g")
-                look = look_of(answer, ANCHORED, [])
-                assert look is not None and look.seen is None
-                # Only from now on: an absence before says nothing.
-                assert look.remembers_from == HEIGHT
-            assert one.largest_batch == min(most, len(calls)) or most == 3
-            await one.close()
-
-    asyncio.run(run())
 
 
 @pytest.mark.parametrize("most", [2, 3])
@@ -194,27 +170,31 @@ def test_a_list_that_does_not_go_on_where_it_is_asked_to_tells_no_end(many: int)
 
 
 @pytest.mark.parametrize(
-    ("slots", "goes_back_to"), [([400, 300], 300), ([400, 0], None), ([400, -1], None), ([True], None)]
+    ("slots", "counts"), [([400, 300], True), ([400, 0], False), ([400, -1], False), ([True], False)]
 )
-def test_no_landing_of_no_slot_says_how_far_back_a_list_goes(
-    slots: list[Any], goes_back_to: int | None
-) -> None:
+def test_no_landing_of_no_slot_says_how_far_back_a_list_goes(slots: list[Any], counts: bool) -> None:
     """Where a gateway told 0 for what it does not know, an old swap counted as one that never landed."""
     listed = [{"signature": f"s{n}", "slot": slot, "err": None} for n, slot in enumerate(slots)]
-    wire = base64.b64decode(landing(OURS)[1]["transaction"][0])
-    swap = SignedSwap(order_id=ORDER.id, attempt=1, signature="s", raw=wire, last_valid_height=1_050)
-    answer = Answer(node="n", slot=SLOT, height=HEIGHT, context=SLOT + 1, status=None, first_available=0)
 
-    async def run() -> list[Answer]:
+    async def run() -> Answer:
         node = rpc({"getSignaturesForAddress": lambda _: listed}, batches=False)
         async with serving(node) as (address, _):
             one = Endpoint(Site(address), Bucket(1000.0, 1000), "n")
             try:
-                return await by_their_lists([one], [answer], swap, ANCHORED, DEADLINE_S)
+                return await proven(one)
             finally:
                 await one.close()
 
-    assert [one.first_available for one in asyncio.run(run())] == [goes_back_to]
+    assert asyncio.run(run()).knows_all is counts
+
+
+async def proven(one: Endpoint) -> Answer:
+    """What that endpoint proves of an old swap by more than that it does not know its status."""
+    wire = base64.b64decode(landing(OURS)[1]["transaction"][0])
+    swap = SignedSwap(order_id=ORDER.id, attempt=1, signature="s", raw=wire, last_valid_height=1_050)
+    answer = Answer(node=one.name, slot=SLOT, height=HEIGHT, context=SLOT + 1, status=None)
+    (told,) = await OldAbsence().proven({one.name: one}, [answer], swap, ANCHORED, DEADLINE_S)
+    return told
 
 
 def behind(slots: int, methods: Any) -> Any:
@@ -233,13 +213,10 @@ def behind(slots: int, methods: Any) -> Any:
 
 
 @pytest.mark.parametrize(("slots", "answers"), [(0, True), (20, True), (32, True), (33, False)])
-def test_a_list_of_a_node_that_lags_a_little_counts_for_as_much_less(slots: int, answers: bool) -> None:
+def test_a_list_of_a_node_that_lags_a_little_counts(slots: int, answers: bool) -> None:
     """Of who is asked one by one and whose lists are always of such a node, nothing old was ever decided, and
     no walk went on."""
     listed = [{"signature": "s0", "slot": 400, "err": None, "blockTime": 1}]
-    wire = base64.b64decode(landing(OURS)[1]["transaction"][0])
-    swap = SignedSwap(order_id=ORDER.id, attempt=1, signature="s", raw=wire, last_valid_height=1_050)
-    answer = Answer(node="n", slot=SLOT, height=HEIGHT, context=SLOT + 1, status=None, first_available=0)
     node = behind(
         slots,
         {
@@ -256,12 +233,10 @@ def test_a_list_of_a_node_that_lags_a_little_counts_for_as_much_less(slots: int,
         async with serving(node) as (address, _):
             pool = open_pool([address], 1000.0, 1000)
             (one,) = pool.endpoints
-            named = replace(answer, node=one.name)
-            (told,) = await by_their_lists([one], [named], swap, ANCHORED, DEADLINE_S)
-            look = look_of(told, ANCHORED, [])
+            look = look_of(await proven(one), ANCHORED, [])
             assert look is not None and look.seen is None
             if answers:
-                assert (look.remembers_from, look.height, look.as_of) == (0, HEIGHT - 32, HEIGHT - 32)
+                assert look.remembers_from == 0
                 assert (await History(pool, WALLET).page("G", limit=5, before=None)).height == HEIGHT - 32
             else:
                 assert look.remembers_from == HEIGHT
@@ -307,6 +282,35 @@ def test_what_came_in_one_request_is_told_by_the_answer() -> None:
             taken.set()
             (look,) = await looking
             assert look.seen is None and look.remembers_from == HEIGHT
+            await pool.close()
+
+    asyncio.run(run())
+
+
+def test_lists_that_are_asked_apart_are_asked_at_once() -> None:
+    """One after another, the second's time began when the first one's was over."""
+    signed = [f"{n:064}".replace("0", "z") for n in (1, 2)]
+    asked = set[str]()
+    both = asyncio.Event()
+
+    async def answer(said: Asked, signature: str) -> Said:
+        if "minContextSlot" in str(said.json):
+            asked.add(signature)
+            if len(asked) == 2:
+                both.set()
+            await both.wait()
+        told: Said = lists([signature], knows_the_place=True)(said)
+        return told
+
+    async def run() -> None:
+        async with AsyncExitStack() as stack:
+            served = [
+                await stack.enter_async_context(serving(lambda said, one=one: answer(said, one)))  # type: ignore[misc]
+                for one in signed
+            ]
+            pool = open_pool([address for address, _ in served], 1000.0, 1000)
+            page = await History(pool, WALLET).landings("G", limit=50)
+            assert sorted(one.signature for one in page.landings) == signed
             await pool.close()
 
     asyncio.run(run())

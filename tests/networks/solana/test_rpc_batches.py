@@ -69,8 +69,10 @@ def test_what_else_was_asked_counts_where_one_method_is_refused(batch: bool, cod
         },
         batches=batch,
     )
-    answer = answer_of("node", asked(node, calls_for("s"), DEADLINE_S), "G")
-    assert answer.status is not None and answer.status.final and answer.first_available is None
+    calls: list[Call] = [*calls_for("s"), ("getFirstAvailableBlock", [])]
+    *found, first = asked(node, calls, DEADLINE_S)
+    answer = answer_of("node", found, "G")
+    assert answer.status is not None and answer.status.final and isinstance(first, RpcError)
 
 
 @pytest.mark.parametrize(

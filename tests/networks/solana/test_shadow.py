@@ -84,7 +84,6 @@ def test_without_an_endpoint_that_answers_it_ends_with_6(tmp_path: Path) -> None
 #: What a process that only reads may ask a node for.
 READS = {
     "getBlock", "getTransaction", "getSlot", "getGenesisHash", "getEpochInfo", "getSignatureStatuses",
-    "getFirstAvailableBlock",
 }  # fmt: skip
 
 
@@ -108,7 +107,6 @@ def answer(ahead: int, *, node: str = "a", seen: bool = False, failed: bool = Fa
     status = Status(slot=SLOT, failed=failed, final=True) if seen else None
     return Answer(
         node=node, slot=SLOT + ahead, height=HEIGHT + ahead, context=SLOT + ahead + 1, status=status,
-        first_available=0,
     )  # fmt: skip
 
 

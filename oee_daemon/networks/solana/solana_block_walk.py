@@ -1,0 +1,92 @@
+"""The blocks in which a swap can be, read one after another at one endpoint.
+
+Each tells by itself what is in it and, by the hash of the one before, that none was left out: whichever node
+told which, however far back it remembers, and whatever it lacks in between. It takes minutes of a plan's
+calls, and so comes last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.solana_look_evidence import Anchored, Status
+
+log = logging.getLogger(__name__)
+
+#: Blocks of one request: each names thousands of signatures.
+AT_ONCE = 5
+_NAMED = {
+    "commitment": "finalized",
+    "transactionDetails": "signatures",
+    "rewards": False,
+    "maxSupportedTransactionVersion": 1,
+}
+#: Of a slot without a block, or whose block this node lacks: the next block's word tells which
+#: (https://github.com/anza-xyz/agave, rpc-client-api/src/custom_error.rs).
+_SKIPPED = frozenset({-32007, -32009})
+
+
+#: Slots in a row without a block after which nobody knows any more whether there is one.
+_MOST_SKIPPED = 400
+
+
+class BlockWalk:
+    """From the block after the swap's anchor past the one of the height `last`."""
+
+    def __init__(self, signature: str, anchored: Anchored, last: int) -> None:
+        self._signature, self._last = signature, last
+        #: The last block that was read: its slot, height and hash; of the anchor's own no hash is known.
+        self._slot, self._height, self._hash = anchored.slot, anchored.height, ""
+        self._next = anchored.slot + 1
+        self._found: Status | None = None
+
+    async def go_on(self, endpoint: Endpoint, deadline_s: float) -> Status | bool:
+        """That it landed, or whether it is proven that it did not, as far as one comes in that time."""
+        until = asyncio.get_running_loop().time() + deadline_s
+        try:
+            while self._found is None and self._height <= self._last:
+                slots = range(self._next, self._next + AT_ONCE)
+                left_s = until - asyncio.get_running_loop().time()
+                calls: list[Call] = [("getBlock", [slot, _NAMED]) for slot in slots]
+                for slot, said in zip(slots, await endpoint.ask(calls, max(left_s, 0)), strict=True):
+                    self._read(slot, said)
+        except NoAnswer as e:
+            log.debug("an endpoint tells no blocks", extra={"node": endpoint.name, "reason": e.reason})
+            return False
+        return self._found or True
+
+    def _read(self, slot: int, said: Result) -> None:
+        """Raises `NoAnswer` where that is not the block after the last one."""
+        if said is None or (isinstance(said, RpcError) and said.code in _SKIPPED):
+            self._next = slot + 1
+            self._must_be(slot - self._slot <= _MOST_SKIPPED)
+            return
+        before, found, height, signatures = _parts(said)
+        self._must_be(height == self._height + 1 and before == (self._hash or before))
+        self._next, self._slot, self._hash, self._height = slot + 1, slot, found, height
+        if self._signature in signatures:
+            # What it did is its transaction's to tell.
+            self._found = Status(slot=slot, failed=None, final=True)
+
+    def _must_be(self, one_chain: bool) -> None:
+        """Else the place is read once more. Raises `NoAnswer`."""
+        if not one_chain:
+            self._next = self._slot + 1
+            raise NoAnswer("blocks that are not one chain")
+
+
+def _parts(said: Any) -> tuple[str, str, int, list[Any]]:
+    """Hash of the block before and of this one, height and signatures. Raises `NoAnswer`."""
+    try:
+        before, found, height = said["previousBlockhash"], said["blockhash"], said["blockHeight"]
+        signatures = said["signatures"]
+    except (KeyError, TypeError):
+        raise NoAnswer("no block") from None
+    sane = type(height) is int and isinstance(signatures, list)
+    if not sane or not isinstance(before, str) or not isinstance(found, str) or not found:
+        raise NoAnswer("a block of another shape")
+    return before, found, height, signatures
