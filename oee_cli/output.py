@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -30,9 +31,13 @@ _STYLES = {
 #: The style of the mark before a sentence.
 _MARKS = {"✓": "green", "✗": "red", "●": "yellow"}
 _ASCII = {
-    "✓": "ok", "●": "..", "✗": "x", "↻": "..", "…": "..", "·": "|", "–": "-", "━": "#", "╸": "#", "×": "x",
-    "≤": "<=", "≥": ">=",
+    "✓": "ok", "●": "..", "✗": "x", "↻": "..", "…": "..", "·": "|", "–": "-", "━": "#", "╸": ">", "─": "-",
+    "×": "x", "≤": "<=", "≥": ">=",
 }  # fmt: skip
+
+
+#: What tells that a line of a hint is, or holds, what is to be typed.
+_TYPED = re.compile(r"\boee |--\w|[`$=]")
 
 
 def clean(text: str) -> str:
@@ -124,6 +129,15 @@ class Output:
         else:
             self.say(text)
 
+    def folded(self, text: str, stream: TextIO) -> str:
+        """`text` with what is too long for the stream folded before each ` · `, and between words."""
+        width = self.width(stream)
+        lines = []
+        for line in text.split("\n"):
+            parts = [line] if len(line) <= width else line.split(" · ")
+            lines += ["\n  ".join(fold for part in parts for fold in textwrap.wrap(part, width - 2))]
+        return "\n".join(lines)
+
     def note(self, text: str) -> None:
         """Writes progress to stderr, unless `--quiet`."""
         if not self.quiet:
@@ -157,8 +171,8 @@ class Output:
         room = self.width(sys.stderr) - 2
         # Sentences are folded between words; what is to be typed stays whole.
         lines = [part for line in text.splitlines() for part in textwrap.wrap(line, room) or [""]] or [""]
-        if hint:
-            lines += clean_lines(hint).splitlines()
+        for line in clean_lines(hint or "").splitlines():
+            lines += [line] if _TYPED.search(line) else textwrap.wrap(line, room) or [""]
         self.warn("\n".join([f"{shown} {lines[0]}", *(f"  {line}" for line in lines[1:])]))
 
 

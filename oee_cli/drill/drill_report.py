@@ -26,18 +26,17 @@ def run_drill(drill: Drill, keep: bool, output: Output) -> ExitCode:
     with_workers = f" --workers {p.workers}" if p.workers > 1 else ""
     on = f" --network {p.network}" if p.network != "simulated" else ""
     on += f" --waiting {p.waiting}" if p.waiting else ""
-    output.note(
-        f"drill  {p.network}, {p.orders:,} orders, {p.faults} faults, seed {p.seed}"
-        f"   oee drill{on} --orders {p.orders} --faults {p.faults}{with_workers} --seed {p.seed} repeats it"
-    )
+    again = f"oee drill{on} --orders {p.orders} --faults {p.faults}{with_workers} --seed {p.seed}"
+    said = f"drill  {p.network}, {p.orders:,} orders, {p.faults} faults, seed {p.seed} · again: {again}"
+    output.note(output.folded(said, sys.stderr))
     kept = False
     try:
-        said = 0.0
+        said_at = 0.0
         for progress in drill.run():
             if output.erasable:
                 output.draw(_drill_line(progress, output.width(sys.stderr)))
-            elif time.monotonic() - said > _LINE_EVERY:
-                said = time.monotonic()
+            elif time.monotonic() - said_at > _LINE_EVERY:
+                said_at = time.monotonic()
                 output.note(_drill_line(progress, 400))
         if output.erasable:
             output.draw("judging by the chain's ledger")
@@ -97,9 +96,9 @@ def _report_drill(drill: Drill, found: Verdict, rows: list[dict[str, Any]], outp
     output.say(f"  faults  {kinds or 'none'}")
     output.say(
         f"  lost {len(found.lost)}   doubled {len(found.doubled)}   gaps {len(found.gaps)}"
-        f"   worse than promised {len(found.wrong)}   back in {median:.1f} s (median), {worst:.1f} s (worst)"
-        f"   longest order {longest:.1f} s"
+        f"   worse than promised {len(found.wrong)}"
     )
+    output.say(f"  back in {median:.1f} s (median), {worst:.1f} s (worst)   longest order {longest:.1f} s")
     if p.waiting:
         watched = ", ".join(f"{name} {count:,}" for name, count in sorted(p.watched.items()))
         output.say(
@@ -110,9 +109,8 @@ def _report_drill(drill: Drill, found: Verdict, rows: list[dict[str, Any]], outp
             output.say(f"    {kind}: {text}")
     counts = ", ".join(f"{count:,} {status}" for status, count in ends.most_common())
     if found.kept:
-        output.say(
-            f"✓ {len(rows):,} orders ended in {seconds:.0f} s: {counts}."
-            " The chain's ledger agrees with every one of them."
-        )
+        told = f"✓ {len(rows):,} orders ended in {seconds:.0f} s: {counts}."
+        told += " The chain's ledger agrees with every one of them."
     else:
-        output.say(f"✗ The promise was broken: {counts}. Please report it with the drill's home.")
+        told = f"✗ The promise was broken: {counts}. Please report it with the drill's home."
+    output.say(output.folded(told, sys.stdout))

@@ -17,7 +17,7 @@ from oee_cli.text.price_text import read_limit, read_price
 from oee_cli.text.time_text import read_hold
 from oee_cli.waiting.command import EditRequest
 from oee_cli.waiting.waiting_condition_request import TypedCondition, fix_prices
-from oee_cli.waiting.waiting_placement import explain_refusal, placed_lines
+from oee_cli.waiting.waiting_placement import explain_refusal, note_placed
 from oee_daemon.contract.shapes import Order
 
 
@@ -45,8 +45,7 @@ def edit_order(identifier: str, request: EditRequest, output: Output) -> ExitCod
                 raise
             return report_too_late(output, e, e.order)
     output.answer(without_story(edited), f"✓ edited {short_id(edited)}")
-    for line in placed_lines(edited):
-        output.note(line)
+    note_placed(output, edited)
     return ExitCode.DONE
 
 

@@ -4,6 +4,7 @@ placed or none.
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -115,8 +116,6 @@ def _conclude(output: Output, group: dict[str, Any], legs: list[TypedCondition])
     output.answer(group, "\n".join(order["orderId"] for order in orders), bare=True)
     for order, leg in zip(orders, legs, strict=True):
         note_placed(output, order, turned=leg.turned)
-    output.note(
-        f"at most one of them is filled, and its fill cancels the other · oee cancel --group"
-        f" {orders[0]['orderId'][:8]}"
-    )
+    told = "at most one of them is filled, and its fill cancels the other"
+    output.note(output.folded(f"{told} · oee cancel --group {orders[0]['orderId'][:8]}", sys.stderr))
     return ExitCode.DONE

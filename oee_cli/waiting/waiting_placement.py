@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 import time
 from decimal import Decimal
 from typing import Any, cast
@@ -18,7 +17,6 @@ from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount
 from oee_cli.text.condition_text import condition_sentence, market_words, until_words
 from oee_cli.text.key_text import read_key
-from oee_cli.text.layout_text import cell_len
 from oee_cli.text.option_text import SNIPER_OPTIONS, say_options
 from oee_cli.text.order_text import asked_amount, order_pair, short_id
 from oee_cli.text.price_text import NO_LIMIT
@@ -127,10 +125,8 @@ def _conclude(
     note_placed(output, order, turned=typed.turned)
     if typed.oco is not None:
         name = short_id(order)
-        output.note(
-            f"at most one of its group is filled, and that fill cancels the others: oee show {name}"
-            f" · oee cancel --group {name}"
-        )
+        told = "at most one of its group is filled, and that fill cancels the others"
+        output.note(output.folded(f"{told} · oee show {name} · oee cancel --group {name}", sys.stderr))
     if not options.wait:
         return ExitCode.DONE
     from oee_cli.api.client_follow_order import screen_for, watch_to_end
@@ -157,11 +153,7 @@ def clock_words(order: Order, sent: float, answered: float) -> str | None:
 
 def note_placed(output: Output, order: Order, *, turned: bool = False) -> None:
     """Says what was placed."""
-    for line in placed_lines(order, turned=turned):
-        # Between words, and before each command, where it is too long for the screen.
-        width = output.width(sys.stderr)
-        parts = [line] if cell_len(line) <= width else line.split(" · ")
-        output.note("\n  ".join(fold for part in parts for fold in textwrap.wrap(part, width - 2)))
+    output.note(output.folded("\n".join(placed_lines(order, turned=turned)), sys.stderr))
 
 
 def placed_lines(order: Order, *, turned: bool = False) -> list[str]:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import copy
 import io
+import sys
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from oee_cli.output import Output, clean
+from oee_cli.text.amount_text import short_signature
 from oee_cli.text.layout_text import Line, cell_len
 from oee_cli.text.layout_text import draw_line as draw
 from oee_cli.text.left_wallet_text import left_wallet
 from oee_cli.text.order_text import ending_text, order_header, repeat_command
 from oee_cli.text.timeline_text import Timeline
+from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.shapes import Event, Order, Quote
 
 ID = "0c2f0b8e-1111-4222-8333-444455556666"
@@ -149,6 +155,55 @@ def test_every_frame_of_the_live_view(width: int) -> None:
         assert sum("●" in line for line in lines) == (event["status"] != "confirmed")
     assert any("attempt 2 of 3 in" in line for line in lines)
     screen.close(order())
+
+
+def test_a_step_that_takes_long_has_its_time_and_no_bar_that_stands_still() -> None:
+    from oee_cli.text.live_order_text import LiveScreen
+
+    now = datetime.now(UTC)
+    for ago, bar in ((1, True), (14, False)):
+        sent = events()[3]
+        sent["at"] = rfc3339(now - timedelta(seconds=ago))
+        screen = LiveScreen(Output(), order(status="submitted"))
+        for event in (*events()[:3], sent):
+            screen.event(event)
+        line = drawn(screen.lines(80), 80)[-1]
+        screen.close(None)
+        assert "submitted" in line and short_signature(SIGNATURE) in line
+        assert ("━" in line, " 14." in line) == (bar, not bar), line
+
+
+def test_a_key_is_never_cut_where_the_screen_is_narrow(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from oee_cli.orders.show_explained import explain_order
+    from oee_cli.orders.show_story import order_lines
+    from oee_cli.text.live_order_text import LiveScreen
+
+    monkeypatch.setenv("COLUMNS", "40")
+    LiveScreen(Output(), order(), note=f"key {ID}").close(order())
+    assert f"  key {ID}\n" in capsys.readouterr().err
+    told = order(idempotencyKey=ID, events=[], swaps=[])
+    lines = drawn(list(order_lines(told, explain_order(told), 40)), 40)
+    fits(lines, 40)
+    at = next(n for n, line in enumerate(lines) if line.startswith("  key "))
+    assert "".join(line[12:].strip() for line in lines[at : at + 2]) == ID
+
+
+@pytest.mark.parametrize("width", (40, 60, 80))
+def test_why_an_attempt_ended_is_told_in_words(width: int) -> None:
+    from oee_cli.text.order_lines_text import retry_lines
+
+    moved, no_price = Timeline(events()[:5]).attempts[0], Timeline(events()[:5]).attempts[0]
+    moved.quotes = moved.quotes[:2]
+    lines = drawn(retry_lines(moved, width, 3), width)
+    fits(lines, width)
+    said = " ".join(" ".join(lines).split())
+    words = "The price moved beyond 0.5% on raydium (slippage_exceeded)"
+    assert said == f"↻ attempt 2 of 3 in 700 ms: {words if width > 40 else 'slippage_exceeded'}"
+    # What the venues said stands above it.
+    (line,) = drawn(retry_lines(no_price, 60, 3), 60)
+    assert line == "  ↻ attempt 2 of 3 in 700 ms: slippage_exceeded"
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -294,6 +349,49 @@ def test_nothing_that_a_server_sends_controls_the_terminal() -> None:
 def test_signs_for_a_terminal_without_utf8() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     assert Output().marks("✓ ● ✗ 5x…2Z –", stream) == "ok .. x 5x..2Z -"
+    # How far a bar is can be seen without colours, too.
+    assert Output().marks("━━╸──", stream) == "##>--"
+
+
+def test_words_are_folded_between_words_and_what_is_typed_stays_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    typed = "For good: oee config set max_order 100000000000"
+    Output().sentence("✗", "No.", f"It knows SOL, USDC, USDT, JUP, BONK, RAY, WIF and PYTH.\n{typed}")
+    assert capsys.readouterr().err.splitlines() == [
+        "✗ No.", "  It knows SOL, USDC, USDT, JUP, BONK,", "  RAY, WIF and PYTH.", f"  {typed}",
+    ]  # fmt: skip
+    told = "at most one of them is filled, and its fill cancels the other · oee cancel --group 0c2f0b8e"
+    assert Output().folded(f"short\n{told}", sys.stderr).splitlines() == [
+        "short", "at most one of them is filled, and its", "  fill cancels the other",
+        "  oee cancel --group 0c2f0b8e",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", (40, 80))
+def test_limits_say_all_of_what_was_spent(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from oee_cli.limits import limit_bars
+
+    daily = {
+        "used": "1644.48", "limit": "300", "reserved": "12.5",
+        "frees": [{"usd": "1403.39", "at": "2026-11-28T10:12:00Z"}],
+    }  # fmt: skip
+    limits = {
+        "maxOrder": "100", "maxDaily": daily, "maxOpen": {"used": 0, "limit": 5}, "maxSlippage": None,
+        "tokens": None,
+    }  # fmt: skip
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(limit_bars, "session", lambda _: nullcontext(SimpleNamespace(get=lambda _: limits)))
+    limit_bars.show_limits(Output())
+    said = capsys.readouterr().out
+    fits(said.splitlines(), width)
+    assert "…" not in said
+    said = " ".join(said.split())
+    for words in ("1,644.48 USD of 300.00 USD", "1,403.39 USD frees at 28 Nov", "have not ended", "0 of 5"):
+        assert words in said
 
 
 def test_where_those_outside_are_away_the_doctor_is_named() -> None:
