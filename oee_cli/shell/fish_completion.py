@@ -32,7 +32,9 @@ function __oee_place
         switch $word
             case '--*=*'
                 continue
-            case '-?*'
+            case '-'
+                # A word like another. No `?` here: since fish 4 it stands for itself.
+            case '-*'
                 if __oee_value "$__oee_path" $word
                     set __oee_option $word
                 end

@@ -210,11 +210,12 @@ def test_tab_in_zsh(folder: Path) -> None:
         prompt.close()
 
 
-def offered_by_fish(folder: Path, *lines: str) -> list[list[str]]:
-    """What fish offers for each of these, with its descriptions."""
+def offered_by_fish(folder: Path, *lines: str, as_fish_4: bool = False) -> list[list[str]]:
+    """What fish offers for each of these, with its descriptions. `as_fish_4`: with `?` no wildcard."""
+    features = ["--features=qmark-noglob"] if as_fish_4 else []
     asked = "; ".join(f"complete -C {shlex.quote(line)}; echo ---" for line in lines)
     done = subprocess.run(
-        [shell("fish"), "-N", "-c", f"source {folder}/oee.fish; {asked}"],
+        [shell("fish"), *features, "-N", "-c", f"source {folder}/oee.fish; {asked}"],
         env=environment(folder),
         cwd=folder,
         capture_output=True,
@@ -225,12 +226,14 @@ def offered_by_fish(folder: Path, *lines: str) -> list[list[str]]:
     return [part.split("\n")[:-1] for part in done.stdout.replace("---\n", "\0").split("\0")[:-1]]
 
 
-def test_what_fish_offers(folder: Path) -> None:
+@pytest.mark.parametrize("as_fish_4", [False, True])
+def test_what_fish_offers(folder: Path, as_fish_4: bool) -> None:
     (folder / "oee.fish").write_text(printed("fish", folder))
-    found = offered_by_fish(folder, *(line for line, _ in OFFERED), "oee watch ", "oee show 0c", "oee s")
+    lines = (*(line for line, _ in OFFERED), "oee watch ", "oee show 0c", "oee s")
+    found = offered_by_fish(folder, *lines, as_fish_4=as_fish_4)
     *plain, watch, show, commands = found
-    for (line, offered), lines in zip(OFFERED, plain, strict=True):
-        assert {text.split("\t")[0] for text in lines} == offered, line
+    for (line, offered), answers in zip(OFFERED, plain, strict=True):
+        assert {text.split("\t")[0] for text in answers} == offered, line
     # Not every fish keeps the order that it is given.
     assert sorted(watch) == [
         "0c2f0b8e\tSOL/USDC buy 1.5 submitted",
