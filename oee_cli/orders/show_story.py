@@ -22,7 +22,7 @@ from oee_cli.text.condition_text import (
     trigger_text,
     until_words,
 )
-from oee_cli.text.layout_text import Cell, Line, put_lines, status_cell
+from oee_cli.text.layout_text import Cell, Line, fold_value, put_lines, status_cell
 from oee_cli.text.order_lines_text import header_line
 from oee_cli.text.order_text import ending_text, error_text, short_id
 from oee_cli.text.price_text import NO_LIMIT
@@ -37,7 +37,7 @@ _BAR = 40
 #: The least part of an order's time that is worth a word.
 _SEEN = 0.005
 _STEPS = {
-    "waiting": "waiting for its condition",
+    "waiting": "waiting to fire",
     "queue": "waiting for a worker",
     "betweenAttempts": "between attempts",
     "routing": "asking the venues",
@@ -139,7 +139,7 @@ def _timeline(order: Order, figures: Explained, attempt: ExplainedAttempt, width
             *_step_bar(begun, 0.0 if step["kind"] == "waiting" else ms, whole, cells),
         ]
         if said:
-            line.append(Cell(f"  {_STEPS.get(step['kind'], '')}{', so far' if lasts else ''}", "dim"))
+            line.append(Cell(f"  {_STEPS.get(step['kind'], '')}{'…' if lasts else ''}", "dim"))
         yield line
         begun += 0.0 if step["kind"] == "waiting" else ms
     closing = figures["attempts"][-1] is attempt and order["finishedAt"]
@@ -220,11 +220,14 @@ def _order_facts(order: Order, figures: Explained, width: int) -> Iterator[Line]
         )
     zone = f"{parse_moment(order['createdAt']).astimezone():%Z}"
     facts.append(("placed", f"{stamp_text(order['createdAt'])} {zone}, {ago_text(order['createdAt'])}"))
-    facts.append(("key", short_ends(clean(order["idempotencyKey"] or ""), max(8, width - 12))))
+    facts.append(("key", clean(order["idempotencyKey"] or "")))
+    room = max(20, width - 12)
     for name, text in facts:
         if not text:
             continue
-        for n, part in enumerate(textwrap.wrap(text, max(20, width - 12))):
+        # What is copied from here is folded so that it can be put together again.
+        parts = fold_value(text, room) if name in ("order", "key") else textwrap.wrap(text, room)
+        for n, part in enumerate(parts):
             yield [Cell(f"  {'' if n else name:<8}  ", "dim"), Cell(part)]
 
 

@@ -7,9 +7,13 @@ the scrollback. Whatever ends the command, the terminal is left as it was.
 from __future__ import annotations
 
 import io
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from types import FrameType
 from typing import IO, cast
 
 from rich.console import Console
@@ -17,12 +21,12 @@ from rich.live import Live
 from rich.text import Text
 
 from oee_cli.network_badge import badge
-from oee_cli.output import Output, clean
+from oee_cli.output import Output, clean, paint
 from oee_cli.text.condition_text import market_words
 from oee_cli.text.layout_text import ACCENT, Cell, Line, draw_line
 from oee_cli.text.order_lines_text import folded_lines, header_line, quote_table, retry_lines
 from oee_cli.text.order_text import event_detail, is_firing, overdue_text
-from oee_cli.text.time_text import span_text
+from oee_cli.text.time_text import parse_moment, span_text
 from oee_cli.text.timeline_text import Attempt, Step, Timeline
 from oee_daemon.contract.shapes import Event, Order
 from oee_daemon.contract.status import STEPS
@@ -33,6 +37,8 @@ _USUAL = {"pending": 0.05, "routing": 0.25, "building": 0.05, "submitted": 0.6}
 _LOOK_S = 1.0
 #: Cells of the bar: fewest, most.
 _BAR = (12, 40)
+#: Seconds after which a step that runs has its time instead of the bar, which would stand still by then.
+_SLOW_S = 5.0
 
 
 class _PlainStderr(io.TextIOBase):
@@ -49,10 +55,20 @@ class _PlainStderr(io.TextIOBase):
 
 
 class _Block:
-    """The last lines of stderr's terminal, each drawing in the place of the one before it."""
+    """The last lines of stderr's terminal, each drawing in the place of the one before it.
+
+    Nothing is drawn from the background, where the last lines are the shell's. At Ctrl-Z the last frame stays
+    where it is, and the one after it is drawn below what the shell has written meanwhile.
+    """
 
     def __init__(self, output: Output) -> None:
         self._output = output
+        self._live: Live | None = None
+        self._drawing = self._suspending = False
+        self.open = True
+        self._before = signal.getsignal(signal.SIGTSTP)
+        if self._before is signal.SIG_DFL:
+            signal.signal(signal.SIGTSTP, self._suspend)
         # Obeys the rules of `Output` rather than guessing its own.
         self._console = Console(
             file=cast(IO[str], _PlainStderr(output)),
@@ -60,7 +76,42 @@ class _Block:
             highlight=False,
             legacy_windows=False,
         )
-        self._live = Live(
+
+    @property
+    def width(self) -> int:
+        return self._output.width(sys.stderr)
+
+    def draw(self, lines: list[Line]) -> None:
+        if not _is_in_front():
+            return
+        shown = self._output.named("\n".join(self._draw_lines(lines)), sys.stderr)
+        self._console.width = self.width + badge.margin
+        text = Text.from_ansi(shown, no_wrap=True)
+        self._drawing = True
+        try:
+            if self._live is None:
+                self._live = self._begin()
+            self._live.update(text, refresh=True)
+        finally:
+            self._drawing = False
+        if self._suspending:
+            self._suspend()
+
+    def close(self, lines: Iterable[Line], note: str | None = None) -> None:
+        """Leaves these lines instead, which may be any number, and the cursor after them. `note`: a last line
+        to be copied from, whole whatever room there is."""
+        self.open = False
+        if self._before is signal.SIG_DFL:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        if self._live is not None:
+            self._live.stop()
+        for line in self._draw_lines(lines):
+            self._output.warn(line)
+        if note is not None:
+            self._output.warn(paint(f"  {note}", "dim", colors=self._output.color(sys.stderr)))
+
+    def _begin(self) -> Live:
+        live = Live(
             console=self._console,
             auto_refresh=False,
             transient=True,
@@ -68,31 +119,35 @@ class _Block:
             redirect_stderr=False,
             vertical_overflow="crop",
         )
-        self._live.start()
+        live.start()
+        return live
 
-    @property
-    def open(self) -> bool:
-        return self._live.is_started
-
-    @property
-    def width(self) -> int:
-        return self._output.width(sys.stderr)
-
-    def draw(self, lines: list[Line]) -> None:
-        shown = self._output.named("\n".join(self._draw_lines(lines)), sys.stderr)
-        self._console.width = self.width + badge.margin
-        text = Text.from_ansi(shown, no_wrap=True)
-        self._live.update(text, refresh=True)
-
-    def close(self, lines: Iterable[Line]) -> None:
-        """Leaves these lines instead, which may be any number, and the cursor after them."""
-        self._live.stop()
-        for line in self._draw_lines(lines):
-            self._output.warn(line)
+    def _suspend(self, _number: int = 0, _frame: FrameType | None = None) -> None:
+        self._suspending = self._drawing
+        if self._drawing:
+            # Once the frame is whole.
+            return
+        if self._live is not None:
+            self._live.transient = False
+            self._live.stop()
+            self._live = None
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        # Here it goes on.
+        signal.signal(signal.SIGTSTP, self._suspend)
 
     def _draw_lines(self, lines: Iterable[Line]) -> list[str]:
         colors = self._output.color(sys.stderr)
         return [draw_line(line, self.width, colors=colors) for line in lines]
+
+
+def _is_in_front() -> bool:
+    """Whether stderr's terminal is this command's, and not that of a shell that has it in the background."""
+    try:
+        return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
+    except OSError:
+        # A terminal that has no foreground.
+        return True
 
 
 class LiveScreen:
@@ -147,7 +202,7 @@ class LiveScreen:
         if order is not None:
             self.order = order
         lines = folded_lines(self.order, self.timeline, self._block.width, self.max_attempts)
-        self._block.close([*lines, *([[Cell(f"  {self.note}", "dim")]] if self.note else [])])
+        self._block.close(lines, self.note)
 
     def lines(self, width: int) -> list[Line]:
         """One frame."""
@@ -180,10 +235,11 @@ class LiveScreen:
         overdue = overdue_text(step.event, time.monotonic() - self._last_event_at) if running else ""
         if overdue:
             return [*line, Cell(f"  {overdue}", ACCENT)]
-        if running:
+        seconds = _seconds_since(step.at) if step.seconds is None else step.seconds
+        if running and seconds < _SLOW_S:
             line += [Cell("  "), *self._bar(step.status, width)]
         else:
-            line.append(Cell(f" {span_text(step.seconds or 0):>7}", "dim"))
+            line.append(Cell(f" {span_text(seconds):>7}", style))
         about = event_detail(step.event) if step.status != "pending" or is_firing(step.event) else ""
         return [*line, Cell(f"   {about}", style)] if about else line
 
@@ -193,4 +249,9 @@ class LiveScreen:
         elapsed = time.monotonic() - self._last_event_at
         part = elapsed / (elapsed + _USUAL.get(status, 0.3))
         full = min(cells - 1, round(cells * (at + part) / (len(STEPS) - 1)))
-        return [Cell("━" * full + "╸", ACCENT), Cell("━" * (cells - full - 1), "faint")]
+        return [Cell("━" * full + "╸", ACCENT), Cell("─" * (cells - full - 1), "faint")]
+
+
+def _seconds_since(at: str) -> float:
+    """By this machine's clock, which may be behind that of a daemon elsewhere."""
+    return max(0.0, (datetime.now(UTC) - parse_moment(at)).total_seconds())

@@ -4,6 +4,7 @@ quotes without an order, of `oee quote` and `--dry-run`."""
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -111,13 +112,16 @@ def step_lines(attempt: Attempt, width: int) -> list[Line]:
 def retry_lines(
     attempt: Attempt, width: int, max_attempts: int | None, waiting: float | None = None
 ) -> list[Line]:
-    """Why an attempt ended and when the next one begins, in a line, where one does. `waiting`: seconds until
-    then."""
+    """Why an attempt ended and when the next one begins, where one does; briefly where the venues' own words
+    stand above it. `waiting`: seconds until then."""
     if attempt.retry is None:
         return []
     wait_ms = None if waiting is None else max(0, round(waiting * 10) * 100)
-    text = retry_text(attempt.retry, width - 4, max_attempts=max_attempts, wait_ms=wait_ms)
-    return [[Cell(f"  ↻ {text}", "yellow")]]
+    room = width - 4
+    lines = 1 if any(quote["error"] for quote in attempt.quotes) else 2
+    text = retry_text(attempt.retry, lines * room, max_attempts=max_attempts, wait_ms=wait_ms)
+    first, *more = textwrap.wrap(text, room)
+    return [[Cell(f"  ↻ {first}", "yellow")], *([Cell(f"    {part}", "yellow")] for part in more)]
 
 
 def folded_lines(order: Order, timeline: Timeline, width: int, max_attempts: int | None = None) -> list[Line]:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.kit.api_daemon import Shared
-from tests.kit.commands import BUY, NO_PRICE, STEPS, Cli, faults, frozen_worker, newest
-from tests.kit.terminal import CTRL_C, WIDTHS, Terminal, shows
+from tests.kit.commands import BUY, NO_PRICE, OEE, STEPS, Cli, faults, frozen_worker, newest
+from tests.kit.terminal import CTRL_C, CTRL_Z, WIDTHS, Terminal, shows
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
@@ -222,3 +222,32 @@ def test_who_watches_every_order_is_told_that_it_has_begun(cli: Cli, api: Shared
     terminal.until(lambda screen: bool(api.place()) and shows("routing")(screen))
     terminal.type(CTRL_C)
     assert terminal.end() == 130
+
+
+def test_ctrl_z_gives_the_shell_its_cursor_and_nothing_of_its_lines_is_drawn_over(
+    cli: Cli, api: Shared
+) -> None:
+    command = " ".join([*OEE, *BUY])
+    script = f"set -m; {command}; echo STOPPED $?; bg >/dev/null; read -r; fg >/dev/null; echo ENDED $?"
+    with frozen_worker(api):
+        shell = Terminal.of_shell(cli, script)
+        try:
+            shell.until(shows("● pending"))
+            shell.type(CTRL_Z)
+            shell.until(shows("STOPPED 148"))
+            assert not shell.screen.cursor_hidden
+            # It goes on in the background, and leaves the screen to the shell.
+            shell.type(b"mine\n")
+            shell.until(lambda screen: sum("● pending" in line for line in screen.said) == 2)
+            shell.type(CTRL_C)
+            shell.until(shows("ENDED 130"))
+        finally:
+            shell.process.kill()
+            shell.process.wait()
+    said = shell.screen.said
+    stopped = next(n for n, line in enumerate(said) if line.startswith("STOPPED"))
+    assert any("● pending" in line for line in said[:stopped])
+    assert said[stopped + 1] == "mine"
+    assert said[stopped + 2].startswith("buy 1.5 SOL")
+    assert not shell.screen.cursor_hidden
+    assert api.end(newest(api)["orderId"])["status"] == "confirmed"

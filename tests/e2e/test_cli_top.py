@@ -26,11 +26,10 @@ from oee_daemon.contract.protocol import PROTOCOL
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import OEE, Cli, faults
 from tests.kit.daemons import until
-from tests.kit.terminal import CTRL_C, NOTHING, Environ, Screen, Terminal, shows
+from tests.kit.terminal import CTRL_C, CTRL_Z, NOTHING, Environ, Screen, Terminal, shows
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 SHOW_CURSOR = "\x1b[?25h"
-CTRL_Z = b"\x1a"
 QUICK = ("--interval", "200ms")
 
 
@@ -155,16 +154,7 @@ def test_a_terminal_that_goes_away_ends_it(cli: Cli) -> None:
 def test_ctrl_z_gives_the_terminal_back_until_it_comes_to_the_front_again(cli: Cli) -> None:
     command = " ".join([*OEE, "top", *QUICK])
     script = f"set -m; {command}; echo STOPPED $?; stty -a | tr ';' '\\n'; fg >/dev/null; echo ENDED $?"
-    shell = Terminal.__new__(Terminal)
-    shell.master, slave = os.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    shell.process = subprocess.Popen(
-        ["bash", "-c", script],
-        env=cli.environ | {"TERM": "xterm-256color"},
-        preexec_fn=lambda: os.login_tty(slave),
-    )
-    os.close(slave)
-    shell.screen, shell.raw, shell._rest = Full(), "", b""
+    shell = Terminal.of_shell(cli, script, Full())
     try:
         shell.until(shows("q quit"))
         shell.type(CTRL_Z)

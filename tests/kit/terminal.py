@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from tests.kit import forks
 from tests.kit.commands import OEE, Cli
 
-CTRL_C = b"\x03"
+CTRL_C, CTRL_Z = b"\x03", b"\x1a"
 WIDTHS = (60, 120)
 _ESCAPE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
 
@@ -92,6 +92,21 @@ class Terminal:
         self.screen = Screen()
         self.raw = ""
         self._rest = b""
+
+    @classmethod
+    def of_shell(cls, cli: Cli, script: str, screen: Screen | None = None) -> Terminal:
+        """One with bash in it, which has jobs where `script` begins with `set -m`."""
+        made = cls.__new__(cls)
+        made.master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        made.process = subprocess.Popen(
+            ["bash", "-c", script],
+            env=cli.environ | {"TERM": "xterm-256color"},
+            preexec_fn=lambda: os.login_tty(slave),
+        )
+        os.close(slave)
+        made.screen, made.raw, made._rest = screen or Screen(), "", b""
+        return made
 
     def _begun(
         self, arguments: list[str], environ: dict[str, str], slave: int, streams: Mapping[int, int]

@@ -287,7 +287,7 @@ def test_the_story_tells_each_edit() -> None:
     assert "worst price none to 120, expires unset to 2026-12-01 17:00 UTC, trail 5% to 2.5%" in text
     assert "amount 1,500 to 0.5, held for 800 ms to 3.0 s" in text
     # Since it was placed, and not since somebody changed what it waits for.
-    assert "it has waited for 1 min" in text and text.count("waiting for its condition") == 1
+    assert "it has waited for 1 min" in text and text.count("waiting to fire") == 1
 
 
 def test_headers_commands_and_ends() -> None:
