@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -24,8 +23,6 @@ from oee_cli.network_badge import badge
 from oee_daemon.contract.protocol import NETWORK_HEADER
 from oee_daemon.contract.shapes import Event
 from oee_daemon.contract.status import FINAL
-
-Opened = AbstractContextManager[ClientConnection]
 
 #: Between two `None`, seconds.
 _TICK = 0.1
@@ -101,7 +98,7 @@ def _read_messages(connection: ClientConnection) -> Iterator[dict[str, Any] | No
             yield message
 
 
-def _open_websocket(client: Client, path: str) -> Opened:
+def _open_websocket(client: Client, path: str) -> ClientConnection:
     options: dict[str, Any] = {
         "additional_headers": client.headers,
         "compression": None,
@@ -114,9 +111,9 @@ def _open_websocket(client: Client, path: str) -> Opened:
     if client.settings.url:
         # http → ws, https → wss.
         address = "ws" + client.settings.url.removeprefix("http") + path
-        return cast(Opened, connect(address, ssl=client.tls, **options))
+        return connect(address, ssl=client.tls, **options)
     socket = str(client.launcher.checked_socket())
-    return cast(Opened, unix_connect(socket, "ws://localhost" + path, **options))
+    return unix_connect(socket, "ws://localhost" + path, **options)
 
 
 def check_handshake(connection: ClientConnection) -> None:

@@ -62,9 +62,7 @@ class EventScreen(PlainScreen):
             super().event(event)
 
 
-def screen_for(
-    client: Client, output: Output, order: Order, *, events: bool, note: str | None = None
-) -> Screen:
+def _choose_screen(client: Client, output: Output, order: Order, events: bool, note: str | None) -> Screen:
     """The screen that these streams and options call for."""
     if events:
         return EventScreen(output, order)
@@ -113,17 +111,19 @@ def apply_event(order: Order, event: Event) -> Order:
 def watch_to_end(
     client: Client,
     output: Output,
-    screen: Screen,
+    order: Order,
     *,
     timeout: float | None,
     began: float,
-    events: bool = False,
+    events: bool,
+    note: str | None = None,
     final_object: bool = True,
 ) -> ExitCode:
-    """Follows to the end and says how it ended. Interrupted, says how to watch again."""
+    """Follows to the end and says how it ended. Interrupted, says how to watch again. `note`: what is to be
+    read below a live view."""
     deadline = None if timeout is None else began + timeout
     client.until = deadline
-    order = screen.order
+    screen = _choose_screen(client, output, order, events, note)
     try:
         try:
             order = follow_order(client, screen, deadline=deadline, refresh=output.live)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 from oee_cli.api import client_handshake
 from oee_cli.api.client_home import Belongings
@@ -81,12 +81,8 @@ class Launcher(Resident):
                 hint="Start it: oee daemon start",
             )
         self._make_folders()
-        progress = _StartLine(self)
-        deadline = time.monotonic() + limit
-        try:
-            return self._start_unless_stopped(deadline, progress)
-        finally:
-            progress.erase()
+        with closing(_StartLine(self)) as progress:
+            return self._start_unless_stopped(time.monotonic() + limit, progress)
 
     def _start_unless_stopped(self, deadline: float, progress: _StartLine) -> bool:
         while True:
@@ -196,16 +192,12 @@ class Launcher(Resident):
         if check.returncode:
             raise _start_error("The daemon was not restarted, because it could not be started again.", said)
         self._make_folders()
-        progress = _StartLine(self)
         deadline = time.monotonic() + STOP_LIMIT + START_LIMIT
-        try:
-            with self._hold_start_lock(deadline, progress):
-                self.stop(alone=True)
-                self._stopped_before = self.mark()
-                if self._start_locked(time.monotonic() + START_LIMIT, progress) is None:
-                    raise Stopped("The daemon was stopped meanwhile.", hint="Start it: oee daemon start")
-        finally:
-            progress.erase()
+        with closing(_StartLine(self)) as progress, self._hold_start_lock(deadline, progress):
+            self.stop(alone=True)
+            self._stopped_before = self.mark()
+            if self._start_locked(time.monotonic() + START_LIMIT, progress) is None:
+                raise Stopped("The daemon was stopped meanwhile.", hint="Start it: oee daemon start")
 
     def phases(self) -> list[str]:
         """The phases that a starting daemon has behind it."""
@@ -345,6 +337,6 @@ class _StartLine:
             self.shown = line
             output.draw(line)
 
-    def erase(self) -> None:
+    def close(self) -> None:
         if self.shown and self.launcher.output.erasable:
             self.launcher.output.draw("")

@@ -108,11 +108,7 @@ class Resident:
 
     def answers(self) -> bool:
         """Whether this home's daemon, of whatever release, speaks HTTP on the socket now."""
-        s = self._connect()
-        if s is None:
-            return False
-        with s:
-            answer = client_handshake.ask_daemon(s, "/healthz", self.tag)
+        answer = self._ask("/healthz")
         return answer is not None and not self._is_foreign(answer)
 
     def _is_foreign(self, answer: Response) -> bool:
@@ -122,14 +118,17 @@ class Resident:
     def fetch(self, path: str) -> Any:
         """What this home's daemon says to a GET, read as JSON, for those who do without a client; `None`
         where it says nothing that can be read."""
+        answer = self._ask(path)
+        if answer is None or answer.status != 200 or PROTOCOL_HEADER.lower() not in answer.headers:
+            return None
+        return answer.body
+
+    def _ask(self, path: str) -> Response | None:
         s = self._connect()
         if s is None:
             return None
         with s:
-            answer = client_handshake.ask_daemon(s, path, self.tag)
-        if answer is None or answer.status != 200 or PROTOCOL_HEADER.lower() not in answer.headers:
-            return None
-        return answer.body
+            return client_handshake.ask_daemon(s, path, self.tag)
 
     def _connect(self) -> socket | None:
         path = self.checked_socket()

@@ -20,11 +20,10 @@ def watch_order(identifier: str | None, timeout: str | None, output: Output) -> 
             return _watch_all_orders(client, output, None if limit is None else began + limit)
         client.until = None if limit is None else began + limit
         order = find_order(client, identifier)
-        from oee_cli.api.client_follow_order import screen_for, watch_to_end
+        from oee_cli.api.client_follow_order import watch_to_end
 
-        screen = screen_for(client, output, order, events=output.json)
         return watch_to_end(
-            client, output, screen, timeout=limit, began=began, events=output.json, final_object=False
+            client, output, order, timeout=limit, began=began, events=output.json, final_object=False
         )
 
 

@@ -41,8 +41,9 @@ def place_order(request: TradeRequest, options: PlaceOptions) -> ExitCode:
         if options.detach:
             output.answer(order, order["orderId"], bare=True)
             return ExitCode.DONE
-        from oee_cli.api.client_follow_order import screen_for, watch_to_end
+        from oee_cli.api.client_follow_order import watch_to_end
 
         note = f"key {made}" if key is None else None
-        screen = screen_for(client, output, order, events=options.events, note=note)
-        return watch_to_end(client, output, screen, timeout=timeout, began=began, events=options.events)
+        return watch_to_end(
+            client, output, order, timeout=timeout, began=began, events=options.events, note=note
+        )

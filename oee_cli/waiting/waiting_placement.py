@@ -129,10 +129,9 @@ def _conclude(
         output.note(output.folded(f"{told} · oee show {name} · oee cancel --group {name}", sys.stderr))
     if not options.wait:
         return ExitCode.DONE
-    from oee_cli.api.client_follow_order import screen_for, watch_to_end
+    from oee_cli.api.client_follow_order import watch_to_end
 
-    screen = screen_for(client, output, order, events=options.events, note=note)
-    return watch_to_end(client, output, screen, timeout=timeout, began=began, events=options.events)
+    return watch_to_end(client, output, order, timeout=timeout, began=began, events=options.events, note=note)
 
 
 def clock_words(order: Order, sent: float, answered: float) -> str | None:
