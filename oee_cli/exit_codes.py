@@ -99,7 +99,5 @@ def worst_exit_code(codes: Iterable[ExitCode]) -> ExitCode:
 
 def exit_code_table() -> str:
     """What `oee help exit-codes` prints."""
-    lines = []
-    for code, meaning in MEANINGS.items():
-        lines.append(f"{code:>4}  " + meaning.replace("\n", "\n      "))
-    return "\n".join(lines)
+    indented = {code: meaning.replace("\n", "\n      ") for code, meaning in MEANINGS.items()}
+    return "\n".join(f"{code:>4}  {meaning}" for code, meaning in indented.items())

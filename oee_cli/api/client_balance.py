@@ -71,8 +71,5 @@ def _total(found: dict[str, Any]) -> str:
     if found["totalUsd"] is None:
         return "what it is worth is not known: no price is" if left_out else "nothing"
     text = f"worth {_cents(found['totalUsd'])} USD"
-    return (
-        f"{text}, without {left_out} token{'s' * (left_out > 1)} whose price is not known"
-        if left_out
-        else text
-    )
+    missing = f", without {left_out} token{'s' * (left_out > 1)} whose price is not known"
+    return text + missing if left_out else text

@@ -111,9 +111,9 @@ def _open_websocket(client: Client, path: str) -> ClientConnection:
     if client.settings.url:
         # http → ws, https → wss.
         address = "ws" + client.settings.url.removeprefix("http") + path
-        return connect(address, ssl=client.tls, **options)
+        return cast(ClientConnection, connect(address, ssl=client.tls, **options))
     socket = str(client.launcher.checked_socket())
-    return unix_connect(socket, "ws://localhost" + path, **options)
+    return cast(ClientConnection, unix_connect(socket, "ws://localhost" + path, **options))
 
 
 def check_handshake(connection: ClientConnection) -> None:

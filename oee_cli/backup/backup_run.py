@@ -10,8 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TextIO
 
@@ -20,6 +18,7 @@ from oee_cli.backup import backup_streams
 from oee_cli.cli_errors import CliError, Forbidden, Refused, Unreachable, UsageFault
 from oee_cli.output import Output, clean
 from oee_cli.settings.settings_load import Settings, is_set, load_local_settings
+from oee_cli.text.time_text import stamp_text
 from oee_daemon.contract.setting_table import BY_NAME
 
 _OUTSIDE = "Its own tool: pg_dump --format=custom --file=orders.dump YOUR_DATABASE_URL"
@@ -42,25 +41,23 @@ _KINDS: dict[str, type[CliError]] = {
 def backup(file: str, force: bool, wallets: bool, output: Output) -> None:
     """Writes FILE, or the same bytes to stdout once they are all there."""
     _load_local_settings("backup")
+    options = [*(["--force"] if force else []), *(["--with-wallets"] if wallets else [])]
     place = backup_streams.open_backup_stream(file, write=True)
     if place is not None:
         with place:
             _check_stdout(file, place, output)
             _need_own_database(output)
-            with _make_folder() as folder:
-                done = _run_engine(output, "backup", *_backup_options(force, wallets), str(folder / "backup"))
-                with (folder / "backup").open("rb") as made:
-                    shutil.copyfileobj(made, place)
+            with tempfile.TemporaryDirectory(prefix="oee-") as folder:
+                made = Path(folder, "backup")
+                done = _run_engine(output, "backup", *options, str(made))
+                with made.open("rb") as whole:
+                    shutil.copyfileobj(whole, place)
         done["file"] = file
     else:
         target = str(backup_streams.whole_path(file))
         _need_own_database(output)
-        done = _run_engine(output, "backup", *_backup_options(force, wallets), target)
+        done = _run_engine(output, "backup", *options, target)
     _tell_backup(file, done, output)
-
-
-def _backup_options(force: bool, wallets: bool) -> list[str]:
-    return [*(["--force"] if force else []), *(["--with-wallets"] if wallets else [])]
 
 
 def restore(file: str, output: Output) -> None:
@@ -70,16 +67,17 @@ def restore(file: str, output: Output) -> None:
     if place is None:
         _tell_restore(settings, _run_engine(output, "restore", str(backup_streams.whole_path(file))), output)
         return
-    with place, _make_folder() as folder:
+    with place, tempfile.TemporaryDirectory(prefix="oee-") as folder:
         named = "stdin" if file == "-" else file
         if place.isatty():
             raise UsageFault(
                 f"{named} is a terminal: nothing was piped in.", hint="oee restore - < orders.oee"
             )
         # It is checked to its end before anything is made.
-        with (folder / "backup").open("xb") as copy:
-            shutil.copyfileobj(place, copy)
-        done = _run_engine(output, "restore", str(folder / "backup"), named=named)
+        copy = Path(folder, "backup")
+        with copy.open("xb") as whole:
+            shutil.copyfileobj(place, whole)
+        done = _run_engine(output, "restore", str(copy), named=named)
     _tell_restore(settings, done, output)
 
 
@@ -109,13 +107,6 @@ def _need_own_database(output: Output) -> None:
             hint=_OUTSIDE,
             code="outside_database",
         )
-
-
-@contextmanager
-def _make_folder() -> Iterator[Path]:
-    """A folder of ours alone, for a backup that has to be complete before it is passed on."""
-    with tempfile.TemporaryDirectory(prefix="oee-") as name:
-        yield Path(name)
 
 
 def _run_engine(output: Output, *arguments: str, named: str | None = None) -> dict[str, Any]:
@@ -179,41 +170,35 @@ def _tell_backup(file: str, done: dict[str, Any], output: Output) -> None:
         else:
             output.say(_fold(line, output, sys.stdout))
     if done["wallets"]:
-        output.warn(_indent(f"{name} holds secret keys: whoever reads it can spend what they guard", output))
+        risk = f"{name} holds secret keys: whoever reads it can spend what they guard"
+        output.warn(_fold(f"  {risk}", output, sys.stderr))
     else:
-        output.note(_indent("without the wallets' keys: keep a copy of them, or say --with-wallets", output))
+        _note("without the wallets' keys: keep a copy of them, or say --with-wallets", output)
     if done.get("ledgerFile"):
-        ledger = clean(done["ledgerFile"])
-        output.warn(_indent(f"without the simulated chain's ledger, which is in {ledger}", output))
+        missing = f"without the simulated chain's ledger, which is in {clean(done['ledgerFile'])}"
+        output.warn(_fold(f"  {missing}", output, sys.stderr))
 
 
 def _tell_restore(settings: Settings, done: dict[str, Any], output: Output) -> None:
     if output.json:
         output.emit(done)
     else:
-        line = (
-            f"✓ restored {_count_orders(done)} into {settings.home}   taken {_format_moment(done['takenAt'])}"
-        )
+        line = f"✓ restored {_count_orders(done)} into {settings.home}   taken {stamp_text(done['takenAt'])}"
         output.say(_fold(line, output, sys.stdout))
     live: dict[str, int] = done["live"]
     asked = live.get("submitted", 0)
     unsent = sum(live.values()) - asked
     if unsent:
-        output.note(
-            _indent(
-                f"{unsent:,} not sent yet when it was taken, and never sent from here: asked about", output
-            )
-        )
+        _note(f"{unsent:,} not sent yet when it was taken, and never sent from here: asked about", output)
     if asked:
-        output.note(_indent(f"{asked:,} perhaps on the chain: asked about, never sent again", output))
-    if done["network"] != (settings.network or BY_NAME["network"].default):
-        output.note(
-            _indent(f"its orders are {done['network']}'s: oee config set network {done['network']}", output)
-        )
+        _note(f"{asked:,} perhaps on the chain: asked about, never sent again", output)
+    network = done["network"]
+    if network != (settings.network or BY_NAME["network"].default):
+        _note(f"its orders are {network}'s: oee config set network {network}", output)
     if done["wallets"]:
-        output.note(_indent(f"with the wallet of: {', '.join(done['wallets'])}", output))
-    output.note(_indent("two homes have these orders now: let only one of them go on", output))
-    output.note(_indent("it is halted, and accepts and sends nothing until: oee resume", output))
+        _note(f"with the wallet of: {', '.join(done['wallets'])}", output)
+    _note("two homes have these orders now: let only one of them go on", output)
+    _note("it is halted, and accepts and sends nothing until: oee resume", output)
 
 
 def _fold(text: str, output: Output, stream: TextIO) -> str:
@@ -225,8 +210,8 @@ def _fold(text: str, output: Output, stream: TextIO) -> str:
     return text if len(text) <= width else fill(text, width, subsequent_indent="  ", break_long_words=False)
 
 
-def _indent(text: str, output: Output) -> str:
-    return _fold(f"  {text}", output, sys.stderr)
+def _note(text: str, output: Output) -> None:
+    output.note(_fold(f"  {text}", output, sys.stderr))
 
 
 def _count_orders(done: dict[str, Any]) -> str:
@@ -235,9 +220,3 @@ def _count_orders(done: dict[str, Any]) -> str:
 
 def _format_size(count: int) -> str:
     return f"{count / 1_000_000:,.1f} MB" if count >= 1_000_000 else f"{max(1, count // 1000):,} KB"
-
-
-def _format_moment(text: str) -> str:
-    from oee_cli.text.time_text import parse_moment
-
-    return f"{parse_moment(text).astimezone():%Y-%m-%d %H:%M:%S}"

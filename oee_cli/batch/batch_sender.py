@@ -134,12 +134,8 @@ class BatchSender:
         while self._earlier is not None and not self._stopping and (page := list(islice(rows, self._page))):
             for row in self._look_up(self._earlier, page):
                 order = row.order
-                if (
-                    order is None
-                    or self.batch.dry_run
-                    or not self._is_ended(order)
-                    or not _asks_the_same(row)
-                ):
+                ended = order is not None and self._is_ended(order) and _asks_the_same(row)
+                if order is None or self.batch.dry_run or not ended:
                     yield row
                 elif not self._stopping:
                     self._report(self._make_result(row, order, replayed=True))

@@ -167,9 +167,9 @@ def _venue_table(total: StatsRow, width: int) -> list[Line]:
         ]
         for venue in total["venues"]
     ]
-    return (
-        lay_table(_VENUES, rows, width, titles=True) if rows else [[Cell("  no venue was asked yet", "dim")]]
-    )
+    if not rows:
+        return [[Cell("  no venue was asked yet", "dim")]]
+    return lay_table(_VENUES, rows, width, titles=True)
 
 
 def _step_table(total: StatsRow, width: int) -> list[Line]:

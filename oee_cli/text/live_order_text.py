@@ -178,12 +178,8 @@ class LiveScreen:
         self.tick()
 
     def event(self, event: Event) -> None:
-        if (
-            event["status"] == "pending"
-            and not is_firing(event)
-            and event["attempt"] > 1
-            and self.max_attempts is None
-        ):
+        is_retry = event["status"] == "pending" and event["attempt"] > 1 and not is_firing(event)
+        if is_retry and self.max_attempts is None:
             self.max_attempts = self._ask_max_attempts()
         self.timeline.add(event)
         self._last_event_at = time.monotonic()

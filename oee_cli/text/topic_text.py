@@ -8,18 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from oee_cli.exit_codes import exit_code_table
+
 
 class Topic(NamedTuple):
     """Its line in the list of topics, and its text."""
 
     line: str
     text: Callable[[], str]
-
-
-def _exit_codes() -> str:
-    from oee_cli import exit_codes
-
-    return exit_codes.exit_code_table()
 
 
 _ORDERS = """\
@@ -151,7 +147,7 @@ TOPICS = {
     "sniping": Topic("new tokens, and what they are checked for", _sniping),
     "scripting": Topic("streams, --json, exit codes, keys, submit", lambda: _SCRIPTING),
     "networks": Topic("what is real and what is play money", lambda: _NETWORKS),
-    "exit-codes": Topic("how every command can end", _exit_codes),
+    "exit-codes": Topic("how every command can end", exit_code_table),
 }
 
 

@@ -136,13 +136,15 @@ class _Page:
         else:
             head += self._figures()[:1]
         room = _FOR_EVER if height is None else height - len(head) - 2 - roomy
-        flying, ended = self._in_flight(), self._ended()
+        flying = [self._in_flight_row(o) for o in sorted(self.engine["inFlight"], key=self.picture.sort[1])]
+        ended = [self._ended_row(order) for order in self.engine["ended"]]
         # Both lists get half of the room, and what the other one leaves.
         first = max(min(len(flying), room // 2), room - len(ended))
         first = min(len(flying), max(0, first))
         blank = [""] if roomy else []
         body = self._list(_IN_FLIGHT, flying[:first], self._in_flight_title(first, len(flying)))
-        body += blank + self._list(_ENDED, ended[: max(0, room - first)], self._ended_title(ended))
+        title = self._line([Cell("ended", "bold"), Cell("" if ended else "   none", "dim")])
+        body += blank + self._list(_ENDED, ended[: max(0, room - first)], title)
         found = [self._plain(line) for line in head + body]
         if height is None:
             return found
@@ -281,9 +283,6 @@ class _Page:
         more = f"   {there - shown:,} more" if there > shown else "" if known else "   none"
         return self._line([Cell("in flight", "bold"), Cell(more, "dim")])
 
-    def _in_flight(self) -> list[Line]:
-        return [self._in_flight_row(o) for o in sorted(self.engine["inFlight"], key=self.picture.sort[1])]
-
     def _in_flight_row(self, order: Order) -> Line:
         waited = seconds_between(order["updatedAt"], self.now)
         return [
@@ -298,9 +297,6 @@ class _Page:
             Cell(clean(order["venue"] or ""), "dim"),
             Cell(span_text(seconds_between(order.get("firedAt") or order["createdAt"], self.now)), "dim"),
         ]
-
-    def _ended(self) -> list[Line]:
-        return [self._ended_row(order) for order in self.engine["ended"]]
 
     def _ended_row(self, order: Order) -> Line:
         done = order["status"] == "confirmed"
@@ -331,9 +327,6 @@ class _Page:
         if not rows:
             return [title]
         return [title, *list(Sheet(columns, self.width, colors=self.colors).page(rows))[1:]]
-
-    def _ended_title(self, ended: list[Line]) -> str:
-        return self._line([Cell("ended", "bold"), Cell("" if ended else "   none", "dim")])
 
     def _line(self, cells: Line) -> str:
         return draw_line(cells, self.width, colors=self.colors)

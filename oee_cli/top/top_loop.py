@@ -43,7 +43,10 @@ def show_top(interval: str, once: bool, output: Output) -> None:
             code="no_terminal",
         )
     with session(output) as client:
-        first = _fetch_first(client)
+        try:
+            first = _fetch(client)
+        except ConnectionLost as lost:
+            raise client.unreachable(lost) from None
         if output.json:
             output.emit(first)
         elif once:
@@ -51,14 +54,6 @@ def show_top(interval: str, once: bool, output: Output) -> None:
                 output.say(line)
         else:
             _watch(client, output, first, seconds)
-
-
-def _fetch_first(client: Client) -> dict[str, Any]:
-    """The first look, which has to succeed."""
-    try:
-        return _fetch(client)
-    except ConnectionLost as lost:
-        raise client.unreachable(lost) from None
 
 
 def _fetch(client: Client) -> dict[str, Any]:

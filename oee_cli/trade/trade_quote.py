@@ -20,13 +20,12 @@ def quote_trade(
     output: Output,
 ) -> ExitCode:
     """Every venue's price; trades nothing."""
-    other, wrong = (spend, receive) if side == "buy" else (receive, spend)
+    given = [("--spend", spend), ("--receive", receive)]
+    (mine, other), (theirs, wrong) = given if side == "buy" else reversed(given)
     if wrong is not None:
-        mine, theirs = ("--spend", "--receive") if side == "buy" else ("--receive", "--spend")
         raise UsageFault(f"{theirs} does not go with --side {side}.", hint=f"Use {mine} instead.")
     check_pair("quote", base, token, amount)
     if amount is None and other is None:
-        mine = "--spend" if side == "buy" else "--receive"
         raise UsageFault(
             f"Neither an amount nor {mine} was given: it takes one of them.",
             hint=f"oee quote {base} {token} 1.5\noee quote {base} {token} {mine} 200",

@@ -66,10 +66,8 @@ def ask_engine(action: str, **request: Any) -> Any:
     try:
         told = json.loads(done.stdout)
     except ValueError:
-        said = [clean(line) for line in done.stderr.decode(errors="replace").splitlines() if line.strip()][
-            -3:
-        ]
-        raise CliError("\n".join(["The engine ended without a word.", *said])) from None
+        said = [clean(line) for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
+        raise CliError("\n".join(["The engine ended without a word.", *said[-3:]])) from None
     if "error" in told:
         error = told["error"]
         raise _KINDS.get(error["code"], CliError)(error["message"], hint=error["hint"], code=error["code"])

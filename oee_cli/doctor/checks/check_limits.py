@@ -36,13 +36,11 @@ _LIMITS = (
 def check_limits(facts: Facts) -> Iterator[Finding]:
     pid = (facts.status or {}).get("pid") or facts.holder
     remedy = None if facts.away else "oee daemon restart"
-    if not facts.here or not isinstance(pid, int) or pid <= 0:
-        # None runs: what a daemon could not put back that were started from here.
-        found, who = (
-            (_process_limits("self", column=1), "A daemon that is started from here")
-            if facts.away
-            else ({}, "")
-        )
+    if facts.away:
+        # What a daemon could not put back that were started from here.
+        found, who = _process_limits("self", column=1), "A daemon that is started from here"
+    elif not facts.here or not isinstance(pid, int) or pid <= 0:
+        return
     else:
         found, who = _process_limits(str(pid), column=0), f"The daemon (pid {pid})"
         nice = _process_nice(pid)

@@ -35,11 +35,8 @@ def check_wallet(facts: Facts) -> Iterator[Finding]:
         content = path.read_text(errors="replace")
     except FileNotFoundError:
         if facts.status is not None and network == facts.text("network"):
-            yield fail(
-                "wallet",
-                "wallet_gone",
-                f"{path} is gone; put it back from a backup before a restart.",
-            )
+            message = f"{path} is gone; put it back from a backup before a restart."
+            yield fail("wallet", "wallet_gone", message)
         elif owner is not None:
             yield _other_wallet(path, owner, f"{path} is not there")
         elif _has_to_be_there(facts):
