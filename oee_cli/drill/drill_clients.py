@@ -3,9 +3,8 @@ has answered for it, and change and cancel some of those that wait."""
 
 from __future__ import annotations
 
-import heapq
+import sched
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -43,9 +42,8 @@ class Clients:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._place_all, daemon=True) for _ in range(CLIENTS)]
-        #: What is to be done to orders that wait, and when; numbered, for times may be the same.
-        self._due: list[tuple[float, int, Callable[[], bool]]] = []
-        self._numbered = 0
+        #: What is to be done to orders that wait, and when.
+        self._due = sched.scheduler()
         #: Those that wait, by id.
         self.placed: dict[str, Placed] = {}
 
@@ -59,7 +57,7 @@ class Clients:
     def _place_all(self) -> None:
         p = self._progress
         while not self._over.is_set():
-            self._do_due()
+            self._due.run(blocking=False)
             if p.live - p.waits >= self._in_flight or p.waits >= MOST_WAITING:
                 self._over.wait(AGAIN_S / 4)
                 continue
@@ -67,7 +65,7 @@ class Clients:
                 number, self._next = self._next, self._next + 1
             if number < p.orders:
                 self._place(number)
-            elif len(p.accepted) == p.orders and not self._due:
+            elif len(p.accepted) == p.orders and self._due.empty():
                 return
             else:
                 self._over.wait(AGAIN_S)
@@ -113,23 +111,18 @@ class Clients:
                 p.waits += 1
             p.accepted.append(order_id)
             p.live += 1
-
-        if isinstance(asked, Wait) and asked.cancel_s is not None:
+        if not isinstance(asked, Wait):
+            return
+        if asked.cancel_s is not None:
             self._later(asked.cancel_s, partial(self._hands.cancel, order_id))
-        if isinstance(asked, Wait) and asked.edit is not None:
+        if asked.edit is not None:
             self._later(asked.edit.after_s, partial(self._hands.edit, order_id, self.placed[order_id]))
 
     def _later(self, away_s: float, what: Callable[[], bool]) -> None:
-        with self._lock:
-            self._numbered += 1
-            heapq.heappush(self._due, (time.monotonic() + away_s, self._numbered, what))
+        self._due.enter(away_s, 0, self._do, (what,))
 
-    def _do_due(self) -> None:
-        """Does what is due, if anything is, again until it has been answered."""
-        with self._lock:
-            if not self._due or self._due[0][0] > time.monotonic():
-                return
-            _, _, what = heapq.heappop(self._due)
+    def _do(self, what: Callable[[], bool]) -> None:
+        """Does it, again until it has been answered."""
         if not what():
             self._later(AGAIN_S, what)
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 import json
 import os
 import random
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from oee_cli.api.client_transport import httpx
 from oee_cli.drill.drill_asked import Asked, Cancel, Edit, Halt, Look
+from oee_cli.drill.drill_ledger import read_ledger
 from oee_cli.drill.drill_orders import PAIRS, Placed
 from oee_cli.drill.drill_processes import Crew
 from oee_cli.drill.drill_socket import client_of
@@ -151,8 +151,7 @@ class Hands:
         return Look(accepted, signed, fired, sent)
 
     def _sent(self) -> int:
-        with closing(sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True, timeout=30)) as db:
-            return int(db.execute(_TAKEN).fetchone()[0])
+        return int(read_ledger(self._ledger, _TAKEN)[0][0])
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The answer; none where none came."""

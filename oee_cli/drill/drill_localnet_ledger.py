@@ -9,14 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import sqlite3
 import zlib
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from oee_cli.drill.drill_ledger import read_ledger
 from oee_cli.drill.drill_verdict import Landing
 
 #: Every landing that succeeded, of wallets that traded.
@@ -29,15 +28,12 @@ _DUE = "SELECT count(*) FROM fates WHERE height IS NOT NULL"
 
 def localnet_landings(ledger: Path) -> list[Landing]:
     """Each good landing of a wallet that traded; the order's id is empty where its memo names none."""
-    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as db:
-        rows = db.execute(_LANDED).fetchall()
-    return [_landing(*row) for row in rows]
+    return [_landing(*row) for row in read_ledger(ledger, _LANDED)]
 
 
 def are_due(ledger: Path) -> bool:
     """Whether something is still to land by itself."""
-    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True, timeout=30)) as db:
-        return bool(db.execute(_DUE).fetchone()[0])
+    return bool(read_ledger(ledger, _DUE)[0][0])
 
 
 def _landing(signature: str, payer: str, memo: str | None, meta: bytes) -> Landing:

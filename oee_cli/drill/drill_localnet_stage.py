@@ -7,18 +7,17 @@ endpoint. All of it lies in the drill's home, and everything is ordered by rows 
 from __future__ import annotations
 
 import random
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from oee_cli.cli_errors import Unreachable
+from oee_cli.drill.drill_ledger import write_ledger
 from oee_cli.drill.drill_localnet_ledger import are_due, localnet_landings
 from oee_cli.drill.drill_processes import end_process
 from oee_cli.drill.drill_stage import PARTS, Stage
@@ -134,8 +133,8 @@ class LocalnetStage(Stage):
 
     def _write(self, table: str, row: Mapping[str, Any]) -> None:
         marks = ", ".join("?" * len(row))
-        with closing(sqlite3.connect(self.file, timeout=30)) as db, db:
-            db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))  # noqa: S608
+        statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})"  # noqa: S608
+        write_ledger(self.file, statement, list(row.values()))
 
     def settle(self) -> None:
         """Until every blockhash that was ever signed on is too old; what is due by then has landed."""

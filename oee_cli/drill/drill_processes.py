@@ -33,14 +33,11 @@ class Crew:
         self._database = "oee" if network == "simulated" else f"oee_{network}"
         self._home = home
         self._environ = environ
+        self.queue_socket = home / "sockets" / _VALKEY
         self._others = [
             _Other(home / f"worker-{n}", home, environ, self._database) for n in range(2, workers + 1)
         ]
         self.daemon: subprocess.Popen[bytes] | None = None
-
-    @property
-    def queue_socket(self) -> Path:
-        return self._home / "sockets" / _VALKEY
 
     def database(self) -> Any:
         """A connection of the drill's own, in autocommit. Raises `psycopg.Error`."""

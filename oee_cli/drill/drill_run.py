@@ -76,7 +76,9 @@ class Drill:
     def run(self) -> Iterator[DrillProgress]:
         """Yields the drill's progress; ends when every order has ended, or nothing moves any more."""
         self._keep_alive()
-        self._tune()
+        with self._crew.database() as db:
+            # What people tune Postgres by, and would lose orders, if the engine believed in it.
+            db.execute("ALTER ROLE CURRENT_USER SET synchronous_commit = off")
         self._clients.start()
         strikes = [f for f in self._plan if f != "failpoint"]
         moved, last = time.monotonic(), -1
@@ -172,11 +174,6 @@ class Drill:
                 time.sleep(0.02)
         log_file = self.home / "run.log"
         raise Unreachable(f"The drill's daemon can't be started. Its log: {log_file}")
-
-    def _tune(self) -> None:
-        """Sets what people tune Postgres by and what would lose orders, if the engine believed in it."""
-        with self._crew.database() as db:
-            db.execute("ALTER ROLE CURRENT_USER SET synchronous_commit = off")
 
     def _poll(self) -> None:
         """Asks how far the orders are; a daemon that does not answer is asked again in the next beat."""

@@ -7,11 +7,11 @@ the other one.
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from oee_cli.drill.drill_ledger import write_ledger
 from oee_cli.drill.drill_verdict import Landing, landings
 from oee_daemon.contract.planned_faults import ORDER_FAULT
 
@@ -118,9 +118,7 @@ class SimulatedStage(Stage):
 
     def _order(self, row: dict[str, Any], remaining: int) -> None:
         values = {"ms": None, "number": None, **row, "remaining": remaining, "percent": 100}
-        with sqlite3.connect(self.ledger, timeout=30) as db:
-            db.execute(ORDER_FAULT, values)
-        db.close()
+        write_ledger(self.ledger, ORDER_FAULT, values)
 
     def landings(self) -> list[Landing]:
         return landings(self.ledger)

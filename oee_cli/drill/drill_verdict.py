@@ -6,16 +6,15 @@ them. It trusts nothing that the engine stored about money: a swap landed if the
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from oee_cli.drill.drill_ledger import read_ledger
 from oee_daemon.contract.status import FINAL, MOVES
 
 #: Every swap that has moved money, by the ledger's file. Amounts in base units.
@@ -55,8 +54,7 @@ KINDS = ("lost", "doubled", "gaps", "wrong", "unfounded", "missed")
 
 def landings(ledger: Path) -> list[Landing]:
     """Every landed swap of a simulated chain's ledger file, read without the engine's help."""
-    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as db:
-        rows = db.execute(_LANDED).fetchall()
+    rows = read_ledger(ledger, _LANDED)
     return [Landing(s, str(o).replace("-", ""), int(i), int(out)) for s, o, i, out in rows]
 
 

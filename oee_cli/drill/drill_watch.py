@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from oee_cli.drill.drill_asked import Asked
+from oee_cli.drill.drill_ledger import read_ledger
 from oee_cli.drill.drill_market import Market
 from oee_cli.drill.drill_orders import Placed
 from oee_cli.drill.drill_processes import Crew
@@ -53,9 +52,8 @@ class Watch:
     ) -> Counter[str]:
         """`away`: when parts of the engine were gone or frozen. What was looked at, by name."""
         self.faults.end_all()
-        with closing(sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True)) as db:
-            (self._market.genesis_ms,) = db.execute("SELECT genesis_ms FROM sim_chain").fetchone()
-            self._market.begun = dict(db.execute("SELECT pair, begun_height FROM sim_paths"))
+        ((self._market.genesis_ms,),) = read_ledger(self._ledger, "SELECT genesis_ms FROM sim_chain")
+        self._market.begun = dict(read_ledger(self._ledger, "SELECT pair, begun_height FROM sim_paths"))
         self._market.shifts = self.faults.shifts()
         nobody = [(a, b + _LEADS_MS) for a, b in pairwise(self._worked) if b - a > _NOBODY_MS]
         halted = [(a, b + _LEADS_MS) for a, b in asked.still]

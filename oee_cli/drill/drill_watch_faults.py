@@ -7,15 +7,14 @@ When each stood is kept: by that the judge knows what prices may have been seen.
 from __future__ import annotations
 
 import random
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from oee_cli.drill.drill_ledger import write_ledger
 from oee_cli.drill.drill_market import Shift
 
 #: How often each is drawn, relative to the other faults; the leader is the worker that watches the prices.
@@ -78,8 +77,7 @@ class WatchFaults:
             if any(stood.target == target for stood in self._open.values()):
                 return None
             begun = time.time() * 1000
-            with closing(sqlite3.connect(self._ledger, timeout=30)) as db, db:
-                (number,) = db.execute(_ORDER, (target, kind, ms)).fetchone()
+            (number,) = write_ledger(self._ledger, _ORDER, (target, kind, ms))
             now = time.time() * 1000
             stood = self._open[number] = Stood(target, kind, ms, begun, (now, now), float("inf"))
             self.stood.append(stood)
@@ -91,8 +89,7 @@ class WatchFaults:
             if stood is None:
                 return
             stood.sure_ms = (stood.sure_ms[0], time.time() * 1000)
-            with closing(sqlite3.connect(self._ledger, timeout=30)) as db, db:
-                db.execute("DELETE FROM sim_faults WHERE id = ?", (number,))
+            write_ledger(self._ledger, "DELETE FROM sim_faults WHERE id = ?", (number,))
             stood.ended_ms = time.time() * 1000
 
     def end_all(self) -> None:
