@@ -30,15 +30,12 @@ def show_balance(tokens: list[str], output: Output) -> None:
         return
     width = output.width(sys.stdout)
     title = [Cell("wallet  ", "dim"), Cell(clean(found["wallet"]))]
-    rows = sorted(found["balances"], key=_by_worth) if not tokens else found["balances"]
+    rows = found["balances"]
+    if not tokens:
+        rows = sorted(rows, key=lambda row: (row["usdValue"] is None, -Decimal(row["usdValue"] or 0)))
     lines = [title, *lay_table(_COLUMNS, [_row(row) for row in rows], width, titles=True)]
     lines += fold_sentence(_total(found), width, indent="")
     put_lines(output, lines)
-
-
-def _by_worth(row: dict[str, Any]) -> tuple[bool, Decimal]:
-    worth = row["usdValue"]
-    return worth is None, -Decimal(worth or 0)
 
 
 def _row(row: dict[str, Any]) -> Line:

@@ -176,14 +176,11 @@ class BatchSender:
 
     def _hand_over(self, row: Row) -> None:
         self._slot = row
-        if not self._idle and self._senders < self._most_senders:
+        most = self.batch.max_inflight
+        if not self._idle and self._senders < (most if self.batch.dry_run else min(most, _SENDERS)):
             self._senders += 1
             threading.Thread(target=self._send, daemon=True).start()
         self._slot_full.notify()
-
-    @property
-    def _most_senders(self) -> int:
-        return self.batch.max_inflight if self.batch.dry_run else min(self.batch.max_inflight, _SENDERS)
 
     # Sending
 

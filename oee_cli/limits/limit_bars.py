@@ -28,7 +28,7 @@ def show_limits(output: Output) -> None:
     if output.json:
         output.emit(limits)
         return
-    daily, opened = limits["maxDaily"], limits["maxOpen"]
+    daily, opened, slippage = limits["maxDaily"], limits["maxOpen"], limits["maxSlippage"]
     said = _of_limit(f"{opened['used']:,}", opened["limit"] and f"{opened['limit']:,}")
     width = output.width(sys.stdout)
     cells = _WIDTH if width >= _NARROW else 0
@@ -38,7 +38,7 @@ def show_limits(output: Output) -> None:
         _bar("24 hours", daily["used"], daily["limit"], _describe_day(daily), cells),
         *(_plain("", part) for text in _more_of_day(daily) for part in textwrap.wrap(text, room)),
         _bar("open orders", opened["used"], opened["limit"], said, cells),
-        _plain("slippage", _or_any(limits["maxSlippage"], " bps")),
+        _plain("slippage", "any" if slippage is None else f"{slippage} bps"),
         _plain("tokens", clean(", ".join(limits["tokens"] or ())) or "any"),
     ]
     put_lines(output, lay_table((Column(), Column(), Column()), rows, width, indent=0))
@@ -85,7 +85,3 @@ def _usd(text: str | None) -> str:
 
 def _of_limit(used: str, limit: str | None) -> str:
     return f"{used}, no limit" if limit is None else f"{used} of {limit}"
-
-
-def _or_any(value: int | None, unit: str) -> str:
-    return "any" if value is None else f"{value}{unit}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -132,7 +132,8 @@ def _draw(picture: Picture, levels: Mapping[float, str], width: int, height: int
     if fills:
         plot.scatter(*zip(*fills, strict=True), marker="●", color=_GREEN)
     plot.xticks([begun, end], [f"{datetime.fromtimestamp(at):%H:%M:%S}" for at in (begun, end)])
-    ticks = list(_ticks(low, high, max(2, min(6, height // 4))))
+    steps = max(1, min(5, height // 4 - 1))
+    ticks = [low + (high - low) * n / steps for n in range(steps + 1)]
     digits = max(0, 2 - math.floor(math.log10(high - low)))
     plot.yticks(ticks, [f"{at:.{digits}f}" for at in ticks])
     return str(plot.build())
@@ -142,10 +143,6 @@ def _without_colors(text: str) -> str:
     import plotext as plot
 
     return str(plot.uncolorize(text))
-
-
-def _ticks(low: float, high: float, number: int) -> Iterator[float]:
-    return (low + (high - low) * n / (number - 1) for n in range(number))
 
 
 def _seconds(at: str) -> float:
