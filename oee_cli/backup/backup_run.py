@@ -18,6 +18,7 @@ from oee_cli.backup import backup_streams
 from oee_cli.cli_errors import CliError, Forbidden, Refused, Unreachable, UsageFault
 from oee_cli.output import Output, clean
 from oee_cli.settings.settings_load import Settings, is_set, load_local_settings
+from oee_cli.text.amount_text import counted
 from oee_cli.text.time_text import stamp_text
 from oee_daemon.contract.setting_table import BY_NAME
 
@@ -164,7 +165,7 @@ def _tell_backup(file: str, done: dict[str, Any], output: Output) -> None:
         output.emit({key: done[key] for key in keys})
     else:
         size, revision = _format_size(done["bytes"]), done["revision"]
-        line = f"✓ backed up {_count_orders(done)} to {name}   {size}   schema {revision}"
+        line = f"✓ backed up {counted(done['orders'], 'order')} to {name}   {size}   schema {revision}"
         if backup_streams.is_stdout(file):
             output.note(_fold(line, output, sys.stderr))
         else:
@@ -183,7 +184,8 @@ def _tell_restore(settings: Settings, done: dict[str, Any], output: Output) -> N
     if output.json:
         output.emit(done)
     else:
-        line = f"✓ restored {_count_orders(done)} into {settings.home}   taken {stamp_text(done['takenAt'])}"
+        what, taken = counted(done["orders"], "order"), stamp_text(done["takenAt"])
+        line = f"✓ restored {what} into {settings.home}   taken {taken}"
         output.say(_fold(line, output, sys.stdout))
     live: dict[str, int] = done["live"]
     asked = live.get("submitted", 0)
@@ -212,10 +214,6 @@ def _fold(text: str, output: Output, stream: TextIO) -> str:
 
 def _note(text: str, output: Output) -> None:
     output.note(_fold(f"  {text}", output, sys.stderr))
-
-
-def _count_orders(done: dict[str, Any]) -> str:
-    return f"{done['orders']:,} order{'' if done['orders'] == 1 else 's'}"
 
 
 def _format_size(count: int) -> str:

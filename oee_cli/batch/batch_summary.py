@@ -12,6 +12,7 @@ from collections import deque
 from oee_cli.batch.batch_progress import BatchProgress
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import paint
+from oee_cli.text.amount_text import counted
 from oee_cli.text.chart_text import bar
 from oee_cli.text.layout_text import ACCENT
 from oee_cli.text.time_text import period_text, span_text, took_text
@@ -114,7 +115,7 @@ def sum_up_batch(progress: BatchProgress, verb: str, seconds: float) -> str:
         text += f"\n{progress.replayed:,} of them had been placed before, {when}"
     if progress.renewable:
         text += f"\nto place the same rows anew: {_ANEW}"
-    return f"{count_lines(progress.ended)}: {text}"
+    return f"{counted(progress.ended, 'line')}: {text}"
 
 
 def nothing_new(progress: BatchProgress) -> bool:
@@ -125,14 +126,14 @@ def nothing_new(progress: BatchProgress) -> bool:
 def broken_off(progress: BatchProgress, *, dry_run: bool) -> str:
     """What was sent and what was not, when somebody stops it."""
     if dry_run:
-        return f"stopped: {count_lines(progress.ended)} had been checked; nothing was placed"
+        return f"stopped: {counted(progress.ended, 'line')} had been checked; nothing was placed"
     going_on = progress.in_flight - progress.unanswered
     parts = [f"{progress.sent - progress.in_flight:,} ended"]
     if going_on:
         parts.append(f"{going_on:,} {'goes' if going_on == 1 else 'go'} on")
     if progress.unanswered:
         parts.append(f"{progress.unanswered:,} without an answer yet")
-    return f"stopped: {count_lines(progress.sent)} sent ({', '.join(parts)}); {unsent(progress)}"
+    return f"stopped: {counted(progress.sent, 'line')} sent ({', '.join(parts)}); {unsent(progress)}"
 
 
 def unsent(progress: BatchProgress) -> str:
@@ -140,7 +141,3 @@ def unsent(progress: BatchProgress) -> str:
     if progress.complete:
         return "that was all of them"
     return f"nothing after line {progress.last_sent:,} was sent" if progress.last_sent else "nothing was sent"
-
-
-def count_lines(count: int) -> str:
-    return f"{count:,} line{'' if count == 1 else 's'}"

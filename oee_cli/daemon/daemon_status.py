@@ -9,6 +9,7 @@ from typing import Any
 
 from oee_cli.output import Output, clean
 from oee_cli.settings.settings_load import short_path
+from oee_cli.text.amount_text import counted
 from oee_cli.text.layout_text import Cell, Line, cell_len, draw_line, fold_value
 from oee_cli.text.order_text import name_process
 from oee_cli.text.time_text import minute_text, parse_moment
@@ -93,7 +94,7 @@ def _describe_http(http: dict[str, Any]) -> list[Any]:
 def _describe_postgres(postgres: dict[str, Any]) -> list[Any]:
     parts = [postgres.get("version"), _describe_ownership(postgres)]
     if postgres.get("orders") is not None:
-        parts.append(f"{int(postgres['orders']):,} order{'' if postgres['orders'] == 1 else 's'} accepted")
+        parts.append(f"{counted(int(postgres['orders']), 'order')} accepted")
     if postgres.get("bytes") is not None:
         parts.append(f"{round(int(postgres['bytes']) / 1_000_000):,} MB")
     return parts

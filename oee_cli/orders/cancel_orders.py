@@ -12,6 +12,7 @@ from oee_cli.cli_errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.orders.command import CancelFilter
 from oee_cli.output import Output
+from oee_cli.text.amount_text import counted
 from oee_cli.text.left_wallet_text import left_wallet
 from oee_cli.text.order_text import short_id
 from oee_daemon.contract.protocol import MAX_PAGE
@@ -117,8 +118,7 @@ def _cancel_many(
     total = {"cancelled": cancelled, "submitted": answer["submitted"], "final": answer["final"]}
     if "orderIds" in asked:
         total["final"] = max(0, len(asked["orderIds"]) - cancelled - len(answer["submitted"]))
-    orders = "1 order" if cancelled == 1 else f"{cancelled:,} orders"
-    output.answer(total, f"✓ cancelled {orders}")
+    output.answer(total, f"✓ cancelled {counted(cancelled, 'order')}")
     if total["final"]:
         output.note(f"{total['final']:,} had ended before: oee history")
     sent = answer["submitted"]

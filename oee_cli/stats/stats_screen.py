@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from oee_cli.output import Output, clean
-from oee_cli.text.amount_text import short_amount
+from oee_cli.text.amount_text import counted, short_amount
 from oee_cli.text.chart_text import bar, chart, spans
 from oee_cli.text.layout_text import (
     ACCENT,
@@ -72,8 +72,7 @@ def _stats_header(report: StatsReport, width: int) -> list[Line]:
     ended = parse_moment(report["until"]).astimezone()
     exact = "%b %H:%M" if begun.year == ended.year else "%b %Y %H:%M"
     period = f"{begun.day} {begun:{exact}} to {ended.day} {ended:{exact}}"
-    orders = report["total"]["orders"]
-    count = f"{orders:,} order{'s'[: orders != 1]}"
+    count = counted(report["total"]["orders"], "order")
     if len(title) + 3 + len(period) > width:
         return [[Cell(title, "bold")], [Cell(period, "bold")]]
     line = Cell(f"{title}   {period}", "bold")
@@ -273,8 +272,7 @@ def _period_verdict(total: StatsRow, width: int) -> list[Line]:
         mark, text = "●", f"{none} ended yet"
     else:
         mark = "✓" if confirmed else "✗"
-        of = f"{ended:,} order{'s'[: ended != 1]}"
-        text = f"{confirmed:,} of {of} confirmed, {_percent(confirmed, ended)}"
+        text = f"{confirmed:,} of {counted(ended, 'order')} confirmed, {_percent(confirmed, ended)}"
         if left := orders - ended:
             text += f", and {left:,} {'has' if left == 1 else 'have'} not ended"
     gains = [_venue_gain(venue) for venue in total["venues"] if venue["gainBps"]["mean"] is not None]

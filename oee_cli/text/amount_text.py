@@ -88,6 +88,11 @@ def exact_amount(text: str) -> str:
     return f"{Decimal(plain_digits(Decimal(text))):,f}"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 order`, `2,104 orders`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def short_amount(text: str, figures: int = _FIGURES) -> str:
     """An amount as a person reads it: a few figures, whole or with two decimals at least."""
     value = Decimal(text)

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from oee_cli.output import Output, clean
-from oee_cli.text.amount_text import short_amount
+from oee_cli.text.amount_text import counted, short_amount
 from oee_cli.text.chart_text import chart
 from oee_cli.text.condition_text import seconds_executed
 from oee_cli.text.layout_text import Cell, Column, Line, Sheet, draw_line, side_cell
@@ -206,8 +206,7 @@ class _Page:
         watch = self.engine.get("watch") or {}
         if not watch.get("pairs"):
             return []
-        pairs = f"{watch['pairs']:,} {'pair' if watch['pairs'] == 1 else 'pairs'}"
-        told = [f"{watch['waiting']:,} on {pairs}"]
+        told = [f"{watch['waiting']:,} on {counted(watch['pairs'], 'pair')}"]
         if watch["nearest"] is not None:
             told.append(f"nearest {clean(watch['nearest'])} {max(0, watch['nearestBps']) / 100:.1f}%")
         if watch.get("deferred"):

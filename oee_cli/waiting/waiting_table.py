@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from oee_cli.output import Output, clean
+from oee_cli.text.amount_text import counted
 from oee_cli.text.condition_text import away_text, condition_text, expires_in, price_shown
 from oee_cli.text.layout_text import Cell, Column, Line, fold_sentence, lay_table, put_lines, side_cell
 from oee_cli.text.order_text import asked_amount, pair_column_text
@@ -83,11 +84,11 @@ def watched_text(feeds: Mapping[str, Any]) -> tuple[str, str]:
     if not pairs:
         return "no pair is watched", "dim"
     if leader is None:
-        return f"{_pairs(len(pairs))}, and nobody watches their prices: oee doctor", "yellow"
+        return f"{counted(len(pairs), 'pair')}, and nobody watches their prices: oee doctor", "yellow"
     unseen = [feed for feed in pairs if feed["state"] != "live"]
     ages = [feed["ageMs"] for feed in pairs if feed["ageMs"] is not None]
     told = f"prices {span_text(max(ages) / 1000)} old, " if ages else ""
-    told += f"{_pairs(len(pairs))}, watched by {_short_owner(clean(leader['owner']))}"
+    told += f"{counted(len(pairs), 'pair')}, watched by {_short_owner(clean(leader['owner']))}"
     if unseen:
         names = ", ".join(clean(feed["pair"]) for feed in unseen[:3])
         more = f" and {len(unseen) - 3:,} more" if len(unseen) > 3 else ""
@@ -99,7 +100,3 @@ def _short_owner(owner: str) -> str:
     """A worker's host and process id, of all that its name holds."""
     parts = owner.split(":")
     return f"{parts[0]}:{parts[3]}" if len(parts) == 5 else owner
-
-
-def _pairs(number: int) -> str:
-    return "1 pair" if number == 1 else f"{number:,} pairs"

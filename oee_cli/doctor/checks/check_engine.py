@@ -17,6 +17,7 @@ from oee_cli.doctor.checks import check_outside_servers
 from oee_cli.doctor.checks.check_facts import Facts
 from oee_cli.doctor.checks.check_finding import Finding, fail, info, ok, warn
 from oee_cli.doctor.checks.check_outside_servers import Ask
+from oee_cli.text.amount_text import counted
 from oee_cli.text.time_text import minute_text, parse_moment, span_text
 from oee_daemon.contract.protocol import VERSION
 from oee_daemon.contract.setting_protection import OF_WORKERS, is_kept
@@ -114,9 +115,8 @@ def check_postgres(facts: Facts) -> Iterator[Finding]:
 
 
 def _praise_postgres(facts: Facts, part: dict[str, Any]) -> Iterator[Finding]:
-    count = int(part.get("orders") or 0)
     size = f"{int(part.get('bytes') or 0) / 1e6:,.0f} MB"
-    more = f", {count:,} order{'s'[: count != 1]}, {size}"
+    more = f", {counted(int(part.get('orders') or 0), 'order')}, {size}"
     yield _check_server_version("postgres", "postgres", part, more)
     for weakness in part.get("weaknesses") or ():
         yield warn("postgres", str(weakness.get("code")), str(weakness.get("message")))

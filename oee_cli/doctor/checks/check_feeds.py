@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from oee_cli.doctor.checks.check_facts import Facts
 from oee_cli.doctor.checks.check_finding import Finding, fail, ok, warn
+from oee_cli.text.amount_text import counted
 from oee_cli.text.time_text import span_text
 
 #: Seconds without a fresh price from which it is no slip.
@@ -34,7 +35,7 @@ def check_feeds(facts: Facts) -> Iterator[Finding]:
         yield fail("prices", "no_fresh_price", message, "oee quote " + feed["pair"].replace("/", " "))
     if not blind:
         oldest = max(feed["ageMs"] or 0 for feed in feeds)
-        pairs = f"{len(feeds):,} {'pair' if len(feeds) == 1 else 'pairs'}"
+        pairs = counted(len(feeds), "pair")
         yield ok("prices", f"{pairs} watched, the oldest price {span_text(oldest / 1000)} old")
 
 
