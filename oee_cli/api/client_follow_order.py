@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from typing import Protocol, cast
 
 from oee_cli.api.client_http import Client
@@ -69,13 +70,7 @@ def _choose_screen(client: Client, output: Output, order: Order, events: bool, n
     if output.live:
         from oee_cli.text.live_order_text import LiveScreen
 
-        def ask() -> Order | None:
-            try:
-                return client.order(order["orderId"])
-            except (CliError, ConnectionLost):
-                return None
-
-        return LiveScreen(output, order, note, client.max_attempts, ask)
+        return LiveScreen(output, order, note, client.max_attempts, partial(_fetch_newer, client))
     return PlainScreen(output, order)
 
 

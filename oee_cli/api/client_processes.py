@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
+from typing import TypeVar
 
 from oee_cli.cli_errors import Unreachable
 
+T = TypeVar("T")
 #: Seconds for the address of a name.
 _NAME_S = 2.0
 #: A listening socket, in /proc/net/tcp.
@@ -95,16 +98,22 @@ def _socket_inodes(port: int) -> set[str]:
     return found
 
 
+def ask_in_time(ask: Callable[[], T], limit_s: float, late: T) -> T:
+    """What is answered within that time, or else `late`: some calls take no limit of their own."""
+    found: list[T] = []
+    asking = Thread(target=lambda: found.append(ask()), daemon=True)
+    asking.start()
+    asking.join(limit_s)
+    return found[0] if found else late
+
+
 def can_bind(host: str, port: int) -> OSError | None:
     """Why the address can't be listened on; `None` where it can. Lets go of it at once.
 
     A name's resolver may take for ever: after `_NAME_S` that is the answer.
     """
-    answers: list[OSError | None] = []
-    asked = Thread(target=lambda: answers.append(_try_to_bind(host, port)), daemon=True)
-    asked.start()
-    asked.join(_NAME_S)
-    return answers[0] if answers else TimeoutError(f"no answer in {_NAME_S:.0f} s when asked for its address")
+    late: OSError | None = TimeoutError(f"no answer in {_NAME_S:.0f} s when asked for its address")
+    return ask_in_time(lambda: _try_to_bind(host, port), _NAME_S, late)
 
 
 def _try_to_bind(host: str, port: int) -> OSError | None:

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, BinaryIO
 
 from oee_cli.api.client_http import Client, session
@@ -266,12 +265,8 @@ class ResultWriter:
 def _collect_signals() -> Iterator[list[int]]:
     """Collects the signals that come, instead of an exception in the middle of anything."""
     came: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
-
     caught = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, note) for number in caught}
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in caught}
     try:
         yield came
     finally:

@@ -28,8 +28,11 @@ EDIT_S = (0.5, 15.0)
 #: Of a hundred limits those that are looked at from a time on; of a hundred of all those cancelled, and those
 #: edited; of a hundred pairs to cancel those cancelled as a group.
 _LATER, _CANCELLED, _EDITED, _AS_GROUP = 20, 8, 25, 50
-#: How the request names what an edit changes, where it is neither an amount nor a time.
-_SAID = {"target": "targetPrice", "worst": "limitPrice", "trail_bps": "trailBps", "confirm_ms": "confirmMs"}
+#: How the request names what an edit changes.
+_SAID = {
+    "target": "targetPrice", "worst": "limitPrice", "trail_bps": "trailBps", "confirm_ms": "confirmMs",
+    "units": "amount", "launch_s": "launchTime", "lapse_s": "expiresAt",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,11 @@ class Wait:
     cancel_s: float | None = None
     edit: Change | None = None
 
+    @property
+    def tokens(self) -> tuple[str, str]:
+        """What is given and what is taken."""
+        return (self.base, self.quote) if self.sells else (self.quote, self.base)
+
     def edited(self) -> Wait:
         """As it is after its edit."""
         return self if self.edit is None else replace(self, edit=None, **self.edit.what)
@@ -59,16 +67,11 @@ class Wait:
         """The request, its times counted from `now`."""
         amount = Decimal(self.units).scaleb(-TOKENS[self.base][2])
         type_of = {"trail": "stop", "launch": "market"}
+        given, taken = self.tokens
         said: dict[str, Any] = {"type": type_of.get(self.kind, self.kind), "amount": f"{amount:f}"}
-        if self.sells:
-            said |= {"inputToken": self.base, "outputToken": self.quote, "side": "sell"}
-        else:
-            said |= {
-                "inputToken": self.quote,
-                "outputToken": self.base,
-                "side": "buy",
-                "swapMode": "ExactOut",
-            }
+        said |= {"inputToken": given, "outputToken": taken, "side": "sell" if self.sells else "buy"}
+        if not self.sells:
+            said["swapMode"] = "ExactOut"
         prices = {"targetPrice": self.target, "limitPrice": self.worst}
         said |= {name: f"{price:f}" for name, price in prices.items() if price is not None}
         if self.kind in ("stop", "trail"):
@@ -95,11 +98,8 @@ class Change:
     def body(self, edited: Wait, now: datetime) -> dict[str, Any]:
         """The request; times count from `now`."""
         whole = edited.body(now)
-        said = {name: whole[_SAID[field]] for field, name in _SAID.items() if field in self.what}
-        times = {"units": "amount", "launch_s": "launchTime", "lapse_s": "expiresAt", "target": "far"}
-        return said | {
-            name: whole[name] for field, name in times.items() if field in self.what and name in whole
-        }
+        names = [_SAID[field] for field in self.what] + (["far"] if "target" in self.what else [])
+        return {name: whole[name] for name in names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,8 +306,7 @@ class Judge:
 
 
 def _ask(wait: Wait) -> Ask:
-    given, taken = (wait.base, wait.quote) if wait.sells else (wait.quote, wait.base)
-    return Ask(given, taken, wait.units, not wait.sells)
+    return Ask(*wait.tokens, wait.units, not wait.sells)
 
 
 def _met(price: Fraction, target: Fraction, limit: bool, sells: bool) -> bool:

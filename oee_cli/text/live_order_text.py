@@ -163,7 +163,7 @@ class LiveScreen:
         order: Order,
         note: str | None = None,
         ask_max_attempts: Callable[[], int | None] = lambda: None,
-        ask_order: Callable[[], Order | None] = lambda: None,
+        ask_order: Callable[[Order], Order] = lambda order: order,
     ) -> None:
         self.order = order
         self.note = note
@@ -187,7 +187,7 @@ class LiveScreen:
 
     def tick(self) -> None:
         if self.order["status"] == "waiting" and time.monotonic() >= self._looked_at + _LOOK_S:
-            self.order = self._ask_order() or self.order
+            self.order = self._ask_order(self.order)
             self._looked_at = time.monotonic()
         self._block.draw(self.lines(self._block.width))
 

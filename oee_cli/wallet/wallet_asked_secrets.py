@@ -37,7 +37,7 @@ def new_passphrase(given: str | None, none: bool, command: str) -> dict[str, Any
     file = passphrase_file(given)
     if file is not None:
         return {"passphrase_file": file}
-    _need_terminal(command, "--no-passphrase   leaves the key in the file as it is")
+    _need_terminal(command)
     first = _ask("passphrase for the new wallet: ")
     if first != _ask("the same again: "):
         raise UsageFault("The two were not the same. Nothing was made.", code="bad_passphrase")
@@ -84,7 +84,7 @@ def _read_file(path: str) -> str:
     return content
 
 
-def _need_terminal(command: str, otherwise: str) -> None:
+def _need_terminal(command: str) -> None:
     try:
         # `import -` has its key on stdin: the terminal is asked, wherever stdin comes from.
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
@@ -95,7 +95,8 @@ def _need_terminal(command: str, otherwise: str) -> None:
         raise UsageFault(
             "The passphrase is asked for at a terminal, and this is none.",
             hint=f"oee wallet {command} with one of:\n"
-            f"--passphrase-file FILE   its one line is the passphrase\n{otherwise}",
+            "--passphrase-file FILE   its one line is the passphrase\n"
+            "--no-passphrase   leaves the key in the file as it is",
             code="no_terminal",
         )
 

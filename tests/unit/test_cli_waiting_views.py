@@ -231,7 +231,7 @@ def test_its_story_at_every_moment(width: int, until: int) -> None:
     assert ("between attempts" in text) is False
     if last[0] == "waiting":
         assert "now 142.18, 1.5% away" in text
-    screen = LiveScreen(Output(), one, ask_order=lambda: one)
+    screen = LiveScreen(Output(), one, ask_order=lambda _: one)
     for event in story(until):
         screen.event(event)
         frame = drawn(screen.lines(width), width)

@@ -6,7 +6,6 @@ are kept for the one run that the doctor makes.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import oee_cli.api.client_hush  # noqa: F401
+from oee_cli.api.client_processes import ask_in_time
 
 #: Seconds to connect and to answer. libpq takes no less than two.
 _LIMIT = 2
@@ -34,22 +34,14 @@ class ServerAnswer(NamedTuple):
 Ask = Callable[[str], ServerAnswer]
 
 
-def _with_time_limit(ask: Ask) -> Ask:
-    """What does not answer in time is told so: a server may take a connection and fall silent."""
-
-    def asked(url: str) -> ServerAnswer:
-        found: list[ServerAnswer] = []
-        asking = threading.Thread(target=lambda: found.append(ask(url)), daemon=True)
-        asking.start()
-        asking.join(_PATIENCE_S)
-        return found[0] if found else ServerAnswer(fault="It takes connections, and does not answer on them.")
-
-    return asked
-
-
 @cache
-@_with_time_limit
 def ask_postgres(url: str) -> ServerAnswer:
+    """What does not answer in time is told so: a server may take a connection and fall silent."""
+    silent = ServerAnswer(fault="It takes connections, and does not answer on them.")
+    return ask_in_time(lambda: _ask_postgres(url), _PATIENCE_S, silent)
+
+
+def _ask_postgres(url: str) -> ServerAnswer:
     import psycopg
 
     try:
