@@ -27,15 +27,13 @@ from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS, shown_
 from oee_daemon.networks.solana.solana_look_evidence import Shown, moved_by
 from oee_daemon.networks.solana.solana_swap_memo import read_memo
 from oee_daemon.networks.solana.solana_wallet_list import (
-    HEIGHT,
     LISTED,
     Listed,
     Row,
     earliest,
     is_final,
     latest,
-    list_told,
-    listed_apart,
+    listed,
     times_of,
 )
 from oee_daemon.orders.swap import Fill, Landed
@@ -140,22 +138,17 @@ class History:
             # A node that does not know it gives an empty list, as at the end.
             return [rows, ("getSignatureStatuses", [[place], {"searchTransactionHistory": True}])]
 
-        # Height and list are of one node, and the height comes first: what lands in between is only more.
-        calls: list[Call] = [
-            GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH, ("getFirstAvailableBlock", []),
-        ]  # fmt: skip
-        heard = await self._pool.each(calls, REQUEST_S, grace_s=REQUEST_S, urgent=urgent, more=list_of)
+        # The height comes first: what lands in between is only more.
+        calls: list[Call] = [GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH]
+        heard = await self._pool.each(calls, REQUEST_S, grace_s=REQUEST_S, urgent=urgent)
         asked = [one for one in self._pool.endpoints if one.name in heard]
-        apart = [one for one in asked if not heard[one.name].of_one_node(HEIGHT, -1)]
-        anew = await asyncio.gather(
-            *(listed_apart(one, heard[one.name], list_of, REQUEST_S, urgent=urgent) for one in apart)
+        told = await asyncio.gather(
+            *(
+                listed(one, heard[one.name], list_of(one.name), genesis, REQUEST_S, urgent=urgent)
+                for one in asked
+            )
         )
-        lists_apart = {one.name: said for one, said in zip(apart, anew, strict=True)}
-        told = {
-            n: list_told(n, lists_apart.get(n, said), genesis, apart=n in lists_apart)
-            for n, said in heard.items()
-        }
-        lists = {name: one for name, one in told.items() if one is not None}
+        lists = {one.name: page for one, page in zip(asked, told, strict=True) if page is not None}
         if not lists:
             raise ChainUnavailable("No RPC endpoint lists the wallet's landings.")
         return lists

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,9 +29,6 @@ LISTED = 1000
 #: Slots that a node which lists may be behind the one that tells where the chain is. Its list counts for as
 #: many blocks less: in so many slots there are no more.
 LAG_SLOTS = 32
-#: Place of the height in an answer. What comes after it has to be of the same node: how far back it
-#: remembers, what it lists, and whether it knows where to go on from.
-HEIGHT = 2
 
 Row = dict[str, Any]
 
@@ -47,29 +44,35 @@ class Listed:
     rows: list[Row]
 
 
-async def listed_apart(
+async def listed(
     endpoint: Endpoint,
-    results: list[Result],
-    list_of: Callable[[str], list[Call]],
+    results: Sequence[Result],
+    list_of: Sequence[Call],
+    genesis: str,
     deadline_s: float,
     *,
     urgent: bool,
-) -> list[Result]:
-    """Of who tells height and list in several requests, so perhaps by several nodes: the list anew, of a node
-    that is as far but for `LAG_SLOTS`; nothing, where there is none. How far back it remembers, it tells with
-    its list or not at all. That a place is the end, one answer has to tell: to a node that does not know it
-    nothing comes after it, either, and another one may know it."""
+) -> Listed | None:
+    """What an endpoint lists that has told where it is, in `results`: which chain, its blockhash, its height.
+    None where that is no list.
+
+    Its list may be of another of its nodes, or of another time: it is asked of one that is as far but for
+    `LAG_SLOTS`. How far back it remembers, it tells with its list or not at all. That a place is the end, one
+    answer has to tell: to a node that does not know it nothing comes after it, either, and another one may
+    know it.
+    """
     try:
         slot, _ = epoch_of(results[2])
-        ((method, (wallet, options)), *more) = list_of(endpoint.name)
+        ((method, (wallet, options)), *more) = list_of
         rows: Call = (method, [wallet, {**options, "minContextSlot": max(0, slot - LAG_SLOTS)}])
         calls: list[Call] = [("getFirstAvailableBlock", []), rows, *more]
-        first, *listed = told = await endpoint.ask(calls, deadline_s, urgent=urgent)
-        if more and listed[0] == [] and not await _ends_at(endpoint, rows, deadline_s, urgent):
-            return []
-    except NoAnswer:
-        return []
-    return [*results[:3], first if told.of_one_node(0, 1) else None, *listed]
+        first, *found = told = await endpoint.ask(calls, deadline_s, urgent=urgent)
+        if more and found[0] == [] and not await _ends_at(endpoint, rows, deadline_s, urgent):
+            return None
+        return _listed([*results, first if told.of_one_node(0, 1) else None, *found], genesis)
+    except NoAnswer as e:
+        log.debug("an endpoint lists no landings", extra={"node": endpoint.name, "reason": e.reason})
+        return None
 
 
 async def _ends_at(endpoint: Endpoint, rows: Call, deadline_s: float, urgent: bool) -> bool:
@@ -92,18 +95,7 @@ async def _ends_at(endpoint: Endpoint, rows: Call, deadline_s: float, urgent: bo
         asked["before"], last = told[-2], told[-1:]
 
 
-def list_told(name: str, results: list[Result], genesis: str, *, apart: bool) -> Listed | None:
-    """What one has told; `apart`: by `listed_apart`. None where that is no list."""
-    try:
-        return _listed(results, genesis, LAG_SLOTS if apart else 0)
-    except NoAnswer as e:
-        log.debug("an endpoint lists no landings", extra={"node": name, "reason": e.reason})
-        return None
-
-
-def _listed(results: list[Result], genesis: str, lag: int) -> Listed:
-    if not results:
-        raise NoAnswer("no list of one node")
+def _listed(results: Sequence[Result], genesis: str) -> Listed:
     must_be_of(genesis, results[0])
     slot, height = epoch_of(results[2])
     try:
@@ -121,7 +113,7 @@ def _listed(results: list[Result], genesis: str, lag: int) -> Listed:
     if type(last) is not int or anchored_at(slot, height, last) is None:
         raise NoAnswer("a height that contradicts its blockhash")
     first = results[3] if type(results[3]) is int else slot
-    return Listed(height - lag, math.inf if first <= 0 else (slot - first) * FASTEST_SLOT_S, rows)
+    return Listed(height - LAG_SLOTS, math.inf if first <= 0 else (slot - first) * FASTEST_SLOT_S, rows)
 
 
 def is_final(said: Result) -> bool:

@@ -40,17 +40,15 @@ class Pool:
         *,
         grace_s: float = GRACE_S,
         urgent: int = True,
-        more: Callable[[str], Sequence[Call]] = lambda _: (),
     ) -> dict[str, Results]:
-        """What each endpoint that answers says, by its name; `grace_s`: that the others have once one did;
-        `more`: calls for the endpoint of that name alone. Raises `ChainUnavailable` where none does."""
+        """What each endpoint that answers says, by its name; `grace_s`: that the others have once one did.
+        Raises `ChainUnavailable` where none does."""
         heard: dict[str, Results] = {}
         silent: list[str] = []
 
         async def ask(endpoint: Endpoint) -> None:
             try:
-                asked = [*calls, *more(endpoint.name)]
-                heard[endpoint.name] = await endpoint.ask(asked, deadline_s, urgent=urgent)
+                heard[endpoint.name] = await endpoint.ask(calls, deadline_s, urgent=urgent)
             except NoAnswer as e:
                 silent.append(f"{endpoint.name}: {e.reason}")
 
