@@ -12,6 +12,7 @@ from typing import Annotated, Literal, NamedTuple
 import typer
 
 from oee_cli.cli_errors import UsageFault
+from oee_cli.text.terms_text import Terms
 
 #: Rows of a listing where no number is asked for.
 USUAL_ROWS = 20
@@ -34,12 +35,6 @@ Spend = Annotated[
 ]
 Receive = Annotated[
     str | None, typer.Option("--receive", metavar="AMOUNT", help="Get exactly this much QUOTE instead.")
-]
-MaxSpend = Annotated[
-    str | None, typer.Option("--max-spend", metavar="AMOUNT", help="Never pay more than this.")
-]
-MinReceive = Annotated[
-    str | None, typer.Option("--min-receive", metavar="AMOUNT", help="Never get less than this.")
 ]
 _Key = Annotated[
     str | None,
@@ -83,8 +78,15 @@ NoColor = Annotated[bool, typer.Option("--no-color", help="No colours.")]
 
 
 class PlaceOptions(NamedTuple):
-    """How an order is placed at once, waited for and shown."""
+    """How an order that trades at once is bound, placed, waited for and shown."""
 
+    terms: Terms = Terms()
+    max_spend: Annotated[
+        str | None, typer.Option("--max-spend", metavar="AMOUNT", help="Never pay more than this.")
+    ] = None
+    min_receive: Annotated[
+        str | None, typer.Option("--min-receive", metavar="AMOUNT", help="Never get less than this.")
+    ] = None
     key: _Key = None
     dry_run: DryRun = False
     timeout: Timeout = "60"

@@ -12,7 +12,6 @@ import typer
 from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.text.terms_text import Terms
 
 
 def buy_tokens(
@@ -21,9 +20,6 @@ def buy_tokens(
     amount: o.Amount = None,
     spend: o.Spend = None,
     *,
-    terms: Terms,
-    max_spend: o.MaxSpend = None,
-    min_receive: o.MinReceive = None,
     options: o.PlaceOptions,
 ) -> ExitCode:
     """Buy BASE with QUOTE at the best price of all venues.
@@ -35,10 +31,7 @@ def buy_tokens(
     from oee_cli.text.request_text import TradeRequest
     from oee_cli.trade.trade_placement import place_order
 
-    asked = TradeRequest(
-        side="buy", base=base, quote=quote, amount=amount, spend=spend, terms=terms,
-        max_spend=max_spend, min_receive=min_receive, valid_for=options.valid_for,
-    )  # fmt: skip
+    asked = TradeRequest(side="buy", base=base, quote=quote, amount=amount, spend=spend)
     return place_order(asked, options)
 
 
@@ -48,9 +41,6 @@ def sell_tokens(
     amount: o.Amount = None,
     receive: o.Receive = None,
     *,
-    terms: Terms,
-    max_spend: o.MaxSpend = None,
-    min_receive: o.MinReceive = None,
     options: o.PlaceOptions,
 ) -> ExitCode:
     """Sell BASE for QUOTE at the best price of all venues.
@@ -62,10 +52,7 @@ def sell_tokens(
     from oee_cli.text.request_text import TradeRequest
     from oee_cli.trade.trade_placement import place_order
 
-    asked = TradeRequest(
-        side="sell", base=base, quote=quote, amount=amount, receive=receive, terms=terms,
-        max_spend=max_spend, min_receive=min_receive, valid_for=options.valid_for,
-    )  # fmt: skip
+    asked = TradeRequest(side="sell", base=base, quote=quote, amount=amount, receive=receive)
     return place_order(asked, options)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from oee_cli.api.client_http import session
 from oee_cli.api.client_place_once import dry_run_order, place_once
@@ -17,9 +18,11 @@ from oee_cli.text.time_text import read_duration
 
 
 def place_order(request: TradeRequest, options: PlaceOptions) -> ExitCode:
-    """Places one order and follows it. Everything typed is checked before anything is started."""
+    """Places one order, bound by the options, and follows it. Everything typed is checked before anything is
+    started."""
     output = Output(options.json, options.quiet, options.no_color)
-    body = make_order_body(request)
+    bound = replace(request, max_spend=options.max_spend, min_receive=options.min_receive)
+    body = make_order_body(replace(bound, terms=options.terms, valid_for=options.valid_for))
     timeout = read_duration(options.timeout, "--timeout")
     if options.events and options.detach:
         # A program that reads events would be given an id instead.
