@@ -12,7 +12,7 @@ from oee_cli.api.client_launcher import Launcher
 from oee_cli.api.client_recent_orders import recent_file_name
 from oee_cli.cli_errors import UsageFault
 from oee_cli.output import Output
-from oee_cli.settings.settings_load import Settings, config_file, is_set, load_settings
+from oee_cli.settings.settings_load import Settings, config_file, find_config_file, is_set, load_settings
 from oee_daemon.contract.socket_paths import socket_path as usual_socket_path
 
 
@@ -22,7 +22,7 @@ def home_paths(settings: Settings) -> dict[str, Path | None]:
     home = settings.home
     return {
         "home": home,
-        "config": _find_config(),
+        "config": find_config_file(),
         "socket": socket_path(settings),
         "token": settings.token_file,
         "wallets": home / "wallets",
@@ -61,13 +61,6 @@ def show_home_paths(name: str | None, output: Output) -> None:
 
 #: What puts a part outside of the home.
 _VARIABLE = {"database": "OEE_DATABASE_URL", "queue": "OEE_REDIS_URL"}
-
-
-def _find_config() -> Path | None:
-    try:
-        return config_file()
-    except UsageFault:
-        return None
 
 
 def _show_home_path(name: str, found: dict[str, Path | None], output: Output) -> None:

@@ -63,7 +63,11 @@ def load_settings(environ: Mapping[str, str] | None = None, config: Path | None 
 
     url = (value("url") or "").rstrip("/") or None
     # Who talks to a daemon elsewhere needs no place here.
-    home = value("home") or (default_home() if url is None else _default_home_or_none())
+    home = value("home") or default_home()
+    if home is None:
+        if url is None:
+            raise no_home_error("the home of oee")
+        home = NOWHERE
     if not in_utf8(home):
         raise _bad_setting_error("OEE_HOME", "its default here", "a path in UTF-8")
     return Settings(
@@ -89,8 +93,9 @@ def is_set(name: str) -> bool:
     return bool(os.environ.get(BY_NAME[name].variable) or stored_settings().get(name))
 
 
-def default_home() -> Path:
-    """`/var/lib/oee` for root, so that an unprivileged server account can reach it; else the user's."""
+def default_home() -> Path | None:
+    """`/var/lib/oee` for root, so that an unprivileged server account can reach it; else the user's. `None`
+    for an account that has no folder of its own."""
     if os.geteuid() == 0:
         return Path("/var/lib/oee")
     from platformdirs import user_data_path
@@ -98,29 +103,30 @@ def default_home() -> Path:
     try:
         return user_data_path("oee", appauthor=False)
     except RuntimeError:
-        raise no_home_error("the home of oee") from None
+        return None
 
 
-def config_file() -> Path:
-    """The one configuration file; a file in the working folder is never read. Raises `UsageFault` for an
-    account that has no folder of its own."""
+def find_config_file() -> Path | None:
+    """The one configuration file; a file in the working folder is never read. `None` for an account that has
+    no folder of its own."""
     from platformdirs import user_config_path
 
     try:
         return user_config_path("oee", appauthor=False) / "config.toml"
     except RuntimeError:
-        raise no_home_error("config.toml") from None
+        return None
+
+
+def config_file() -> Path:
+    """As `find_config_file`. Raises `UsageFault` where there is no place for one."""
+    found = find_config_file()
+    if found is None:
+        raise no_home_error("config.toml")
+    return found
 
 
 #: No folder, and nothing can be made in it.
 NOWHERE = Path(os.devnull) / "oee"
-
-
-def _default_home_or_none() -> Path:
-    try:
-        return default_home()
-    except UsageFault:
-        return NOWHERE
 
 
 def user_folder() -> Path | None:
@@ -161,9 +167,8 @@ def stored_settings(config: Path | None = None) -> dict[str, str]:
     Nothing where there is no place for one, or it is in a folder that this account can't enter: a HOME that
     somebody else left in the environment holds nothing of ours.
     """
-    try:
-        config = config_file() if config is None else config
-    except UsageFault:
+    config = config or find_config_file()
+    if config is None:
         return {}
     try:
         content = config.read_bytes()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from oee_cli.cli_errors import UsageFault
 from oee_cli.settings.settings_load import default_home
 from oee_daemon.contract.setting_table import BY_NAME, ENVIRONMENT_ONLY, SETTINGS, Setting, near, plain
 
@@ -54,20 +53,13 @@ def setting_value(setting: Setting, environ: Mapping[str, str], kept: Mapping[st
     if not text:
         text, origin = kept.get(setting.name), FILE
     if not text:
-        default = _home_by_default() if setting.name == "home" else setting.default
-        return Value(setting, default, DEFAULT)
+        home = default_home() if setting.name == "home" else None
+        return Value(setting, str(home) if home else setting.default, DEFAULT)
     try:
         setting.read(text)
     except ValueError as wanted:
         return Value(setting, text, origin, str(wanted), hides)
     return Value(setting, text, origin, None, hides)
-
-
-def _home_by_default() -> str | None:
-    try:
-        return str(default_home())
-    except UsageFault:
-        return None
 
 
 def unknown_settings(

@@ -16,7 +16,7 @@ from oee_cli.api.client_launcher import Launcher
 from oee_cli.cli_errors import CliError, ConnectionLost, UsageFault
 from oee_cli.network_badge import badge
 from oee_cli.output import Output
-from oee_cli.settings.settings_load import NOWHERE, Settings, config_file, no_home_error, stored_settings
+from oee_cli.settings.settings_load import NOWHERE, Settings, find_config_file, no_home_error, stored_settings
 from oee_cli.settings.settings_origins import ENVIRONMENT, Value, setting_values
 from oee_daemon.contract.setting_table import BY_NAME
 
@@ -104,8 +104,7 @@ class Facts:
 
 def gather_facts(output: Output) -> Facts:
     facts = Facts()
-    with suppress(UsageFault):
-        facts.config = config_file()
+    facts.config = find_config_file() or facts.config
     try:
         facts.kept = stored_settings(facts.config)
     except UsageFault as fault:
