@@ -179,16 +179,9 @@ class Drill:
         """Asks how far the orders are; a daemon that does not answer is asked again in the next beat."""
         with suppress(httpx.HTTPError, KeyError, ValueError), client_of(self.home, 2) as client:
             status = _get_json(client, "/api/status")
-            self._known = {
-                name: pid
-                for name, pid in (
-                    ("daemon", status["pid"]),
-                    ("worker", status["worker"]["pid"]),
-                    ("postgres", status["postgres"]["pid"]),
-                    ("valkey", status["queue"]["pid"]),
-                )
-                if pid
-            }
+            parts = {"daemon": status, "valkey": status["queue"]}
+            parts |= {name: status[name] for name in ("worker", "postgres")}
+            self._known = {name: part["pid"] for name, part in parts.items() if part["pid"]}
             figures = client.get("/metrics").text.splitlines()
             live = {
                 line.split('"')[1]: int(line.rsplit(" ", 1)[1])

@@ -97,6 +97,7 @@ complete -c oee -n __oee_wants_file -F
 
 def script(root: Node) -> list[str]:
     valued, flags, places, file_options, file_places = [], [], [], [], []
+    listed: set[str] = set()
     for node in root.walk():
         described = [(name, flag.help) for flag in node.flags for name in flag.names]
         flags += [f"case {_quote(node.name)}", f"    {_print_command(described)}"]
@@ -106,6 +107,8 @@ def script(root: Node) -> list[str]:
                 valued.append(f"case {' '.join(names)}")
                 if flag.values.files:
                     file_options += names
+                if flag.values.listed:
+                    listed |= set(map(_quote, flag.names))
                 valued += [f"    set -q argv[3]; and {command}" for command in _commands(flag.values)]
                 valued.append("    return 0")
         for place, values in node.positions():
@@ -114,13 +117,6 @@ def script(root: Node) -> list[str]:
                 places += [f"    {command}" for command in _commands(values)]
             if values.files:
                 file_places.append(_quote(place))
-    listed = {
-        _quote(name)
-        for node in root.walk()
-        for flag in node.flags
-        for name in flag.names
-        if flag.values is not None and flag.values.listed
-    }
     text = _TEXT.replace("@LISTED@", " ".join(sorted(listed)))
     known = " ".join(_quote(node.name) for node in root.walk() if node.path)
     text = text.replace("@KNOWN@", known)

@@ -81,9 +81,11 @@ def quote_prices(
 
         watch_price(base, quote, amount or spend or receive, Output(json, no_color=no_color))
         return ExitCode.DONE
+    from oee_cli.text.request_text import TradeRequest
     from oee_cli.trade.trade_quote import quote_trade
 
-    return quote_trade(base, quote, amount, spend, receive, side, Output(json, no_color=no_color))
+    asked = TradeRequest(side=side, base=base, quote=quote, amount=amount, spend=spend, receive=receive)
+    return quote_trade(asked, Output(json, no_color=no_color))
 
 
 def chart_price(

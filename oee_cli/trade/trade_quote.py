@@ -10,31 +10,22 @@ from oee_cli.text.request_text import TradeRequest, check_pair, make_order_body
 from oee_daemon.contract.shapes import QuoteList
 
 
-def quote_trade(
-    base: str,
-    token: str,
-    amount: str | None,
-    spend: str | None,
-    receive: str | None,
-    side: str,
-    output: Output,
-) -> ExitCode:
+def quote_trade(asked: TradeRequest, output: Output) -> ExitCode:
     """Every venue's price; trades nothing."""
-    given = [("--spend", spend), ("--receive", receive)]
-    (mine, other), (theirs, wrong) = given if side == "buy" else reversed(given)
+    given = [("--spend", asked.spend), ("--receive", asked.receive)]
+    (mine, other), (theirs, wrong) = given if asked.side == "buy" else reversed(given)
     if wrong is not None:
-        raise UsageFault(f"{theirs} does not go with --side {side}.", hint=f"Use {mine} instead.")
-    check_pair("quote", base, token, amount)
-    if amount is None and other is None:
+        raise UsageFault(f"{theirs} does not go with --side {asked.side}.", hint=f"Use {mine} instead.")
+    check_pair("quote", asked.base, asked.quote, asked.amount)
+    if asked.amount is None and other is None:
+        pair = f"{asked.base} {asked.quote}"
         raise UsageFault(
             f"Neither an amount nor {mine} was given: it takes one of them.",
-            hint=f"oee quote {base} {token} 1.5\noee quote {base} {token} {mine} 200",
+            hint=f"oee quote {pair} 1.5\noee quote {pair} {mine} 200",
         )
-    asked = make_order_body(
-        TradeRequest(side=side, base=base, quote=token, amount=amount, spend=spend, receive=receive)
-    )
+    body = make_order_body(asked)
     with session(output) as client:
-        answer: QuoteList = client.get("/api/quotes", asked)
+        answer: QuoteList = client.get("/api/quotes", body)
     if output.json:
         output.emit(answer)
     else:

@@ -99,12 +99,8 @@ def _explain_last_start(facts: Facts) -> Iterator[Finding]:
     # Below the sentence there may be what a server said; a line of the log begins with a brace.
     last = next((line for line in reversed(lines) if line.startswith(("x  ", "{"))), "")
     if last.startswith("x  "):
-        yield warn(
-            "daemon",
-            "last_start_failed",
-            f"The last start failed: {last[3:]}",
-            "oee daemon start, once that is mended",
-        )
+        remedy = "oee daemon start, once that is mended"
+        yield warn("daemon", "last_start_failed", f"The last start failed: {last[3:]}", remedy)
     else:
         yield info("daemon", "not_running", "does not run; the next order starts it")
 
