@@ -40,8 +40,8 @@ from oee_daemon.contract.shapes import Order
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-#: Seconds for an answer to one request.
-_ANSWER_LIMIT = 10.0
+#: Seconds for one answer, and for the last one of a wait, past its end: what a slow daemon says is known.
+_ANSWER_LIMIT, _LAST_ANSWER = 10.0, 5.0
 #: How long a database that went away is waited for before an order is given up, seconds: the daemon
 #: restarts its own in less.
 _GRACE = 3.0
@@ -88,6 +88,11 @@ class Client:
         """Seconds for which something is waited for: a second at least, and so many at most."""
         ends = [until for until in (self.until, self._of_thread.until) if until is not None]
         return max(1.0, min([most, *(until - time.monotonic() for until in ends)]))
+
+    def _answer_limit(self, left: float) -> float:
+        """Seconds for an answer, of a wait that has so many left. A frozen daemon is waited for no longer."""
+        late = left < _LAST_ANSWER and (self.settings.url or not explain_frozen(self.launcher.pid()))
+        return _LAST_ANSWER if late else max(1.0, min(_ANSWER_LIMIT, left))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -178,8 +183,7 @@ class Client:
         pause = 0.05
         while True:
             try:
-                left = deadline - time.monotonic()
-                limit = max(1.0, min(_ANSWER_LIMIT, left))
+                limit = self._answer_limit(deadline - time.monotonic())
                 headers = {KEY_HEADER: key} | self.protection
                 answer = self.exchange("POST", path, json=body, headers=headers, timeout=limit)
                 refused = error_of(answer)
@@ -248,8 +252,7 @@ class Client:
         """One request, one answer, whatever it says. Raises `ConnectionLost` where none came."""
         for name, value in {**kwargs.get("json", {}), **(kwargs.get("params") or {})}.items():
             check_text(name, value)
-        if timeout is None:
-            timeout = self._left(_ANSWER_LIMIT)
+        timeout = timeout or self._answer_limit(self._left(_ANSWER_LIMIT))
         try:
             response = self._get_http().request(method, path, timeout=timeout, **kwargs)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as e:

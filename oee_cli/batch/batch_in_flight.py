@@ -36,7 +36,8 @@ class Placed:
     deadline: float
 
 
-#: Told for each: its order as it is now, and what keeps that from being known, if anything does.
+#: Of each: its order as it is now, and what keeps that from being known, if anything does.
+Told = tuple[Placed, Order, "CliError | None"]
 OnEnded = Callable[[Placed, Order, "CliError | None"], None]
 
 
@@ -66,20 +67,20 @@ class InFlightPoller:
         pause, lost_since = _SOON, None
         while placed_orders := self._wait_for_some():
             began = time.monotonic()
-            ended: list[tuple[Placed, Order, CliError | None]] = []
+            ended: list[Told] = []
             try:
-                # Who waits least hears in time that nobody answers; what is over is waited for no longer.
+                # Who waits least hears in time that nobody answers.
                 with self._client.waiting(min(p.deadline for p in placed_orders)):
-                    ended = self._poll(placed_orders, began)
+                    self._poll(placed_orders, began, ended)
                 lost_since = None
             except Exception as e:
                 lost_since = lost_since or began
                 given_up = isinstance(e, Stopped) or time.monotonic() - lost_since > PATIENCE
-                ended = [
-                    (p, p.order, _unknown_outcome(e))
-                    for p in placed_orders
-                    if given_up or p.deadline <= began
-                ]
+                told = {p.row.line for p, *_ in ended}
+                left = [p for p in placed_orders if p.row.line not in told]
+                # While others are waited for, what is over may still be told.
+                if given_up or all(p.deadline <= began for p in left):
+                    ended += [(p, p.order, _unknown_outcome(e)) for p in left]
             with self._some:
                 for placed, *_ in ended:
                     del self._orders[placed.row.line]
@@ -95,20 +96,25 @@ class InFlightPoller:
                 self._some.wait()
             return [] if self._closed.is_set() else list(self._orders.values())
 
-    def _poll(self, placed_orders: list[Placed], now: float) -> list[tuple[Placed, Order, CliError | None]]:
-        """The orders that have ended, or whose wait has. Raises where the daemon can't say."""
-        newest = self._fetch(placed_orders, ended=True)
-        late = [p for p in placed_orders if p.deadline <= now and p.order["orderId"] not in newest]
-        if late:
-            newest |= {p.order["orderId"]: p.order for p in late} | self._fetch(late, ended=False)
-        return [(p, newest[p.order["orderId"]], None) for p in placed_orders if p.order["orderId"] in newest]
+    def _poll(self, placed_orders: list[Placed], now: float, told: list[Told]) -> None:
+        """Tells the orders that have ended, or whose wait has. Raises where the daemon can't say, after what
+        it has said."""
+        self._fetch(placed_orders, told, ended=True)
+        known = {p.row.line for p, *_ in told}
+        late = [p for p in placed_orders if p.deadline <= now and p.row.line not in known]
+        self._fetch(late, told, ended=False)
+        known |= {p.row.line for p, *_ in told}
+        told += [(p, p.order, None) for p in late if p.row.line not in known]
 
-    def _fetch(self, placed: list[Placed], *, ended: bool) -> dict[str, Order]:
+    def _fetch(self, placed: list[Placed], told: list[Told], *, ended: bool) -> None:
         # Two lines with one key of their own are one order.
-        ids = list({p.order["orderId"] for p in placed})
-        pages = (ids[at : at + PAGE] for at in range(0, len(ids), PAGE))
-        found = [order for page in pages for order in find_orders(self._client, orderIds=page, ended=ended)]
-        return {order["orderId"]: order for order in found}
+        lines: dict[str, list[Placed]] = {}
+        for p in placed:
+            lines.setdefault(p.order["orderId"], []).append(p)
+        ids = list(lines)
+        for at in range(0, len(ids), PAGE):
+            for order in find_orders(self._client, orderIds=ids[at : at + PAGE], ended=ended):
+                told += [(p, order, None) for p in lines[order["orderId"]]]
 
 
 def _unknown_outcome(e: Exception) -> CliError:

@@ -29,7 +29,7 @@ from oee_daemon.embedded import Servers
 from tests.e2e.bare_http import http_port
 from tests.e2e.test_gave_up import FAR
 from tests.kit.api_daemon import Shared
-from tests.kit.commands import BUY, Cli, Done, end, refusal, serving
+from tests.kit.commands import BUY, Cli, Done, end, frozen_worker, refusal, serving
 from tests.kit.daemons import until
 
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
@@ -62,10 +62,12 @@ def served(
 
 
 class Relay:
-    """Passes on what clients and the daemon say, and holds each request that changes something until told."""
+    """Passes on what clients and the daemon say, and holds each request that changes something until told.
+    `slow_s`: each answer of an order takes so long, and nothing is held."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, slow_s: float | None = None) -> None:
         self._port = port
+        self._slow_s = slow_s
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.held: list[tuple[str, str]] = []
@@ -98,6 +100,10 @@ class Relay:
 
     def _hold(self, data: bytes) -> None:
         method, _, rest = data.decode("latin-1").partition(" ")
+        if self._slow_s is not None:
+            slow = rest.startswith("/api/orders") and "Upgrade: websocket" not in rest
+            self.go_on.wait(self._slow_s if slow else 0)
+            return
         if method in ("POST", "PATCH", "PUT", "DELETE") and not self.go_on.is_set():
             self.held.append((method, rest.split()[0]))
             self.go_on.wait(60)
@@ -147,6 +153,29 @@ def test_what_changes_something_ends_with_9_and_what_looks_with_6(served: tuple[
             assert "Not known whether" in err and "no answer in" in err, err
             assert ("that harms nothing" in err) == (command == ("halt",)), err
     api.http.post("/api/resume")
+
+
+def test_a_slow_daemon_is_heard_when_the_wait_ends(served: tuple[Cli, Shared], tmp_path: Path) -> None:
+    """How the order stands it says all the same, with the code of that: nothing is unknown."""
+    cli, api = served
+    relay = Relay(http_port(api.daemon), slow_s=1.5)
+    token = (api.daemon.home / "token").read_text().strip()
+    far = Cli(cli.home, OEE_NO_AUTOSTART="1", OEE_URL=relay.url, OEE_TOKEN=token)
+    rows = tmp_path / "rows.ndjson"
+    rows.write_text(json.dumps({"inputToken": "SOL", "outputToken": "USDC", "amount": 1}) + "\n")
+    with frozen_worker(api):
+        waits = ("--timeout", "1")
+        started = [
+            far.start("buy", "SOL", "USDC", "1", *waits, "--json"),
+            far.start("limit", "buy", "SOL", "USDC", "1", "--at", "1", "--far", "--wait", *waits, "--json"),
+            far.start("watch", api.place(), *waits),
+            far.start("submit", str(rows), *waits),
+        ]
+        ends = [end(process, 60) for process in started]
+    relay.close()
+    assert [code for code, *_ in ends] == [124] * 4, ends
+    assert json.loads(ends[0][1])["status"] == "pending" and json.loads(ends[1][1])["status"] == "waiting"
+    assert json.loads(ends[3][1])["order"]["status"] == "pending"
 
 
 def test_each_route_that_changes_something_is_among_them() -> None:
