@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
 from oee_cli.api import client_handshake
@@ -246,7 +246,14 @@ class Launcher(Resident):
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         fd = os.open(self.settings.log_file, flags, 0o600)
         try:
-            return spawn_engine(fd, "run", *self.arguments)
+            return subprocess.Popen(
+                daemon_command("run", *self.arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=fd,
+                stderr=fd,
+                cwd="/",
+                start_new_session=True,
+            )
         except OSError as e:
             raise Unreachable(
                 f"The daemon can't be started: {e.strerror}.",
@@ -286,16 +293,6 @@ class Launcher(Resident):
 def daemon_command(*arguments: str) -> list[str]:
     """The engine as a process of this interpreter."""
     return [sys.executable, *engine_flags(), "-m", "oee_daemon", *arguments]
-
-
-def spawn_engine(
-    log: int, *arguments: str, environ: Mapping[str, str] | None = None
-) -> subprocess.Popen[bytes]:
-    """The engine's process, detached from this one; what it says goes to the open file `log`."""
-    return subprocess.Popen(
-        daemon_command(*arguments), env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
-        start_new_session=True,
-    )  # fmt: skip
 
 
 def _other_database_error(said: list[str]) -> Refused:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from oee_cli.api.client_launcher import spawn_engine
+from oee_cli.api.client_launcher import daemon_command
 from oee_cli.drill.drill_link import Wire
 
 #: What the servers' sockets are called.
@@ -136,4 +136,12 @@ class _Other:
 def _process(command: str, environ: dict[str, str], home: Path) -> subprocess.Popen[bytes]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("OEE_")}
     with (home / f"{command}.log").open("ab") as log:
-        return spawn_engine(log.fileno(), command, environ=clean | environ)
+        return subprocess.Popen(
+            daemon_command(command),
+            env=clean | environ,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+        )
