@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from oee_daemon.queue import queue_roster
+from oee_daemon.queue.queue_connection import asked_once
 from oee_daemon.start_errors import StartFailed, Unreachable, Unsuitable
 from oee_daemon.store import server_fact_sql
 from oee_daemon.store.database import said, transactions
@@ -132,11 +131,8 @@ def _mixed(mode: str) -> Unsuitable:
 def require_queue(url: str, ours: str = "") -> None:
     """Raises `Unsuitable` where the queue's server lets us not in or is too old. One that is away may come:
     Postgres knows what is due. `ours`: the `fingerprint` of the database; workers of another one are told."""
-    once = Retry(NoBackoff(), 0)
     try:
-        with redis.Redis.from_url(
-            url, socket_timeout=_QUEUE_S, socket_connect_timeout=_QUEUE_S, retry=once
-        ) as client:
+        with asked_once(url, wait_s=_QUEUE_S) as client:
             about: Any = client.info("server")
             databases = {worker.get("database") for worker in queue_roster.present(client)}
     except (redis.AuthenticationError, redis.ResponseError, ValueError) as e:

@@ -19,10 +19,8 @@ from uuid import UUID
 import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from oee_daemon.queue.queue_connection import FireAndForget
+from oee_daemon.queue.queue_connection import FireAndForget, asked_once
 from oee_daemon.queue.queue_consumer import Consumer
 from oee_daemon.queue.queue_hints import hint_of
 from oee_daemon.queue.queue_threads import SPARE, Threads
@@ -55,10 +53,7 @@ class Broker(RedisBroker):
     batch = SPARE
 
     def __init__(self, url: str, **options: Any) -> None:
-        # Redis is asked once and never retried: a repeated script would enqueue twice.
-        client = redis.Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
-        )
+        client = asked_once(url, wait_s=TIMEOUT_S)
         super().__init__(client=client, **options)  # type: ignore[no-untyped-call]
         if not self.scripts:
             # Dramatiq looks for them by a pattern, as which a folder's name with brackets matches nothing.

@@ -23,6 +23,13 @@ PAUSE_S = 1.0
 FRESH_S = 0.05
 
 
+def asked_once(url: str, *, wait_s: float) -> redis.Redis:
+    """A client that asks once and never retries: a repeated script would enqueue twice."""
+    return redis.Redis.from_url(
+        url, socket_connect_timeout=wait_s, socket_timeout=wait_s, retry=Retry(NoBackoff(), 0)
+    )
+
+
 def dialer(url: str, *, connect_s: float, answer_s: float) -> Callable[[], Any]:
     """Makes connections to `url` that are asked once and never retried.
 
@@ -118,9 +125,7 @@ class FireAndForget:
         before, self._sent_at = self._sent_at, time.monotonic()
         if self._sent_at - before < FRESH_S:
             return False
-        look = select.poll()
-        look.register(self._connection._sock, select.POLLIN)
-        return bool(look.poll(0))
+        return bool(self._readiness() & ~select.POLLOUT)
 
     def _drop_connection(self) -> None:
         if self._connection is not None:

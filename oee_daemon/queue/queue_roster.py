@@ -15,11 +15,10 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import VERSION
+from oee_daemon.queue.queue_connection import asked_once
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +44,7 @@ class Roster:
         busy: Callable[[], int],
         more: Callable[[], dict[str, Any]] = dict,
     ) -> None:
-        self._client = redis.Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
-        )
+        self._client = asked_once(url, wait_s=TIMEOUT_S)
         self._owner = owner
         self._busy = busy
         self._more = more
