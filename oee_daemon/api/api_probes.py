@@ -53,11 +53,11 @@ class Probes:
         self._overviews = overviews
         self._queue = queue
         self._pool = ThreadPoolExecutor(KINDS, thread_name_prefix="probe")
-        self._asked: dict[Callable[[], Any], asyncio.Future[Any]] = {}
+        self._asked: dict[Callable[..., Any], asyncio.Future[Any]] = {}
 
     async def readiness(self) -> Readiness | None:
         """Whether a due order would be taken up now."""
-        return await self._ask(self._read_readiness)
+        return await self._ask(self._history.readiness, self._settings.network)
 
     async def overview(self) -> Overview | None:
         """The engine at this moment."""
@@ -65,16 +65,10 @@ class Probes:
 
     async def figures(self) -> dict[str, Any] | None:
         """Postgres itself, and the orders in it, counted."""
-        return await self._ask(self._read_figures)
+        return await self._ask(self._overviews.figures, self._settings.connections)
 
     async def queue(self) -> QueueState | None:
         return await self._ask(self._read_queue)
-
-    def _read_readiness(self) -> Readiness:
-        return self._history.readiness(self._settings.network)
-
-    def _read_figures(self) -> dict[str, Any]:
-        return self._overviews.figures(self._settings.connections)
 
     def _read_queue(self) -> QueueState:
         server: Any = self._queue.info("server")
@@ -83,17 +77,19 @@ class Probes:
         there, refused = queue_roster.present(self._queue), queue_refusals.counted(self._queue)
         return QueueState(kind, server[f"{kind}_version"], messages, there, refused)
 
-    async def _ask(self, question: Callable[[], T]) -> T | None:
+    async def _ask(self, question: Callable[..., T], *about: object) -> T | None:
         asked: asyncio.Future[T | None] | None = self._asked.get(question)
         if asked is None or asked.done():
             loop = asyncio.get_running_loop()
-            asked = self._asked[question] = loop.run_in_executor(self._pool, _answer_or_none, question)
+            asked = self._asked[question] = loop.run_in_executor(
+                self._pool, _answer_or_none, question, *about
+            )
         await asyncio.wait([asked], timeout=ANSWER_S)
         return asked.result() if asked.done() else None
 
 
-def _answer_or_none(question: Callable[[], T]) -> T | None:
+def _answer_or_none(question: Callable[..., T], *about: object) -> T | None:
     try:
-        return question()
+        return question(*about)
     except (SQLAlchemyError, redis.RedisError):
         return None
