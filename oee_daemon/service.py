@@ -172,7 +172,7 @@ class Service:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _end_worker(self) -> None:
-        self._worker.end_at_once()
+        self._worker.end_lost()
 
     async def _heed_halt(self) -> None:
         """What halted this home while Postgres could not be told."""

@@ -126,12 +126,7 @@ class WorkerProcess(Server):
         return "gives no sign of life" if self._silence.too_long() else ""
 
     def end_lost(self) -> None:
-        """Kills the worker, which may be frozen and then hears nothing else."""
-        assert self.child is not None
-        self.child.kill()
-
-    def end_at_once(self) -> None:
-        """Kills the worker, if there is one; another one takes its place."""
+        """Kills the worker, if there is one: a frozen one hears nothing else. Another takes its place."""
         if self.child is not None:
             self.child.kill()
 
