@@ -95,7 +95,7 @@ def read_price(value: Any, field: str) -> Decimal:
     hint = "Quote for one base: for example 140"
     try:
         price = read_decimal(value, field) if isinstance(value, str) else value
-        if not isinstance(price, Decimal) or not price.is_finite():
+        if not isinstance(price, Decimal):
             raise InvalidInput("")
     except InvalidInput:
         raise InvalidInput(
