@@ -30,10 +30,10 @@ _STYLES = {
 }  # fmt: skip
 #: The style of the mark before a sentence.
 _MARKS = {"✓": "green", "✗": "red", "●": "yellow"}
-_ASCII = {
+_ASCII = str.maketrans({
     "✓": "ok", "●": "..", "✗": "x", "↻": "..", "…": "..", "·": "|", "–": "-", "━": "#", "╸": ">", "─": "-",
     "×": "x", "≤": "<=", "≥": ">=",
-}  # fmt: skip
+})  # fmt: skip
 
 
 #: What tells that a line of a hint is, or holds, what is to be typed.
@@ -78,9 +78,7 @@ class Output:
         """`text` as this stream can show it: plain signs where there is no UTF-8."""
         if self.unicode(stream):
             return text
-        for sign, ascii_sign in _ASCII.items():
-            text = text.replace(sign, ascii_sign)
-        return text.encode("ascii", "replace").decode()
+        return text.translate(_ASCII).encode("ascii", "replace").decode()
 
     def width(self, stream: TextIO) -> int:
         """Columns for what is said; `COLUMNS` wins, as everywhere; without a terminal no bound."""

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 from oee_cli.drill.drill_asked import Asked
@@ -252,11 +252,8 @@ class Judge:
         """Nobody fires once another leads, or has fired."""
         self.figures["leaders"] = len({fence for _, fence in self.seen.fences} | {f for _, f, _ in fired})
         newest = sorted([(at, fence) for at, fence, _ in fired] + list(self.seen.fences))
-        times, most, highest = [], [], 0
-        for at, fence in newest:
-            highest = max(highest, fence)
-            times.append(at)
-            most.append(highest)
+        times = [at for at, _ in newest]
+        most = list(accumulate((fence for _, fence in newest), max))
         for at, fence, order_id in fired:
             before = bisect_left(times, at - OFF_MS)
             if before and most[before - 1] > fence and not _within(at, self.seen.unsure):

@@ -58,7 +58,7 @@ def fill_lines(
         return _table_lines(output, pages, [_column_by_name(_FILLS, FILLS.known, name) for name in names])
     drawn = dict(_FILLS)
     if output.width(sys.stdout) >= _WIDE:
-        drawn["signature"] = (_FILLS["signature"][0], _text_column("signature", "dim"))
+        drawn["signature"] = (_FILLS["signature"][0], _plain_column(FILLS.known["signature"], "dim"))
     return _table_lines(output, pages, [drawn[name] for name in FILLS.table])
 
 
@@ -80,20 +80,16 @@ def _column_by_name(
     """A column that was asked for by name: it says its name and is never left out."""
     column, draw = known.get(name) or (Column(), _plain_column(fields[name]))
     if name in _WHOLE:
-        draw = _text_column(name)
+        draw = _plain_column(fields[name])
     return Column(name, right=column.right), draw
 
 
-def _plain_column(field: ListColumn) -> Draw:
+def _plain_column(field: ListColumn, style: str = "") -> Draw:
     def draw(row: Row) -> Cell:
         value = field.value(row)
-        return _NOTHING if value is None else Cell(clean(str(value)))
+        return _NOTHING if value is None else Cell(clean(str(value)), style)
 
     return draw
-
-
-def _text_column(name: str, style: str = "") -> Draw:
-    return lambda row: Cell(clean(str(row[name])), style) if row[name] is not None else _NOTHING
 
 
 def _when_column(name: str) -> Draw:
@@ -164,7 +160,7 @@ _ORDERS: Mapping[str, tuple[Column, Draw]] = {
     "fee": (Column(right=True), _amount_column("fee", "inputToken")),
     "slippageBps": (Column(right=True), lambda row: Cell(f"{row['slippageBps']} bps")),
     "validForS": (Column(right=True), lambda row: Cell(f"{row['validForS']} s")),
-    "attempt": (Column(right=True), _text_column("attempt")),
+    "attempt": (Column(right=True), _plain_column(ORDERS.known["attempt"])),
 }
 _FILLS: Mapping[str, tuple[Column, Draw]] = {
     "order": (Column("order"), _id_cell),
