@@ -17,7 +17,6 @@ import signal
 import threading
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -126,17 +125,10 @@ def _settle(worker: Worker) -> None:
 
 def _heed_signals(stop: threading.Event, own_log: OwnLog) -> None:
     """Those that ask a process to end set `stop`; SIGHUP opens the log anew."""
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    def reopen_log(_number: int, _frame: FrameType | None) -> None:
-        own_log.reopen()
-
-    for number in inherited.farewells():
-        signal.signal(number, end)
+    for farewell in inherited.farewells():
+        signal.signal(farewell, lambda *_: stop.set())
     if signal.SIGHUP not in inherited.farewells():
-        signal.signal(signal.SIGHUP, reopen_log)
+        signal.signal(signal.SIGHUP, lambda *_: own_log.reopen())
 
 
 def _require_servers(settings: Settings) -> None:
