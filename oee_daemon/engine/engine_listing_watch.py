@@ -72,7 +72,7 @@ class ListingWatch:
             "triggers": [Jsonb(trigger) for _, trigger in met],
             "fences": [order.fence for order, _ in met],
         }
-        return [row[0] for row in await aside(self._db, listing_watch_sql.FIRE_LISTED.all, values)]
+        return await aside(self._db, listing_watch_sql.FIRE_LISTED.column, values)
 
     def _due(self, orders: list[_Waiting]) -> list[_Waiting]:
         """Those to look at now: one that is near, or of which a pool is there, at each look."""

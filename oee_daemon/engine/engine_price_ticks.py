@@ -250,12 +250,12 @@ class PriceTicks:
             "spends": [None if units is None else Decimal(units) for _, _, units in fixed],
             "fences": [c.order.fence for c, _ in ready],
         }
-        return [row[0] for row in watch_sql.FIRE.all(conn, values)]
+        return watch_sql.FIRE.column(conn, values)
 
     async def _met(self, limits: Sequence[Candidate], price: Price) -> list[Candidate]:
         """The limits that the firm price of their own size meets, best first, as many as there is room for;
         what is not met is looked at again when the market has moved that far."""
-        room = self._most - int((await aside(self._db, watch_sql.ROOM.first) or (0,))[0])
+        room = self._most - int(await aside(self._db, watch_sql.ROOM.value) or 0)
         asked = limits[: self._source.most_firm]
         quotes = await asyncio.gather(*(self._firm(c) for c in asked))
         priced = [(c, quote) for c, quote in zip(asked, quotes, strict=True) if quote is not None]

@@ -52,9 +52,9 @@ class Retention:
 
     def _remove_batch(self) -> int:
         with self._db.begin() as conn:
-            if retention_sql.LOCK.first(conn) != (True,):
+            if not retention_sql.LOCK.value(conn):
                 return 0
-            ids = [row[0] for row in retention_sql.OLD.all(conn, {"kept": self._kept, "most": BATCH})]
+            ids = retention_sql.OLD.column(conn, {"kept": self._kept, "most": BATCH})
             if ids:
                 for statement in retention_sql.REMOVE:
                     statement.run(conn, {"ids": ids})

@@ -132,7 +132,7 @@ class Overviews:
 
     def look(self) -> Overview:
         with self._db.connect() as conn:
-            (now,) = statements.NOW.one(conn)
+            now = statements.NOW.value(conn)
             count = self.count(conn)
             flying = statements.IN_FLIGHT.all(conn, {"resting": count.resting, "most": LISTED})
             ended = statements.ENDED.all(conn, {"most": LISTED})
@@ -142,7 +142,7 @@ class Overviews:
             return Overview(
                 at=now,
                 count=count,
-                accepted=statements.ACCEPTED.one(conn)[0],
+                accepted=statements.ACCEPTED.value(conn),
                 in_flight=flying,
                 ended=ended,
                 venues=[VenueHealth(**row._asdict()) for row in venues],
@@ -159,7 +159,7 @@ class Overviews:
             database = statements.DATABASE.one(conn)
             return {
                 "count": self.count(conn),
-                "accepted": statements.ACCEPTED.one(conn)[0],
+                "accepted": statements.ACCEPTED.value(conn),
                 "bytes": database.bytes,
                 "version": database.version.split()[0],
                 "revision": database.revision,
@@ -174,7 +174,7 @@ class Overviews:
         with self._counting:
             if time.monotonic() >= self._waits_again:
                 began = time.monotonic()
-                (self._waits,) = statements.WAITS.one(conn)
+                self._waits = statements.WAITS.value(conn)
                 rest = max(WAITS_S, (time.monotonic() - began) / SHARE)
                 self._waits_again = began + (rest if self._waits > FEW else 0)
             if self._count is None or time.monotonic() >= self._again:
@@ -188,7 +188,7 @@ class Overviews:
 def _count_live(conn: Connection) -> Count:
     """But for those that wait."""
     rows = statements.COUNT.all(conn, {"stuck": STUCK_S, "faulty": FAULTY, "most": LISTED})
-    (now,) = statements.NOW.one(conn)
+    now = statements.NOW.value(conn)
     live = {s.value: 0 for s in LIVE} | {row.status: row.orders for row in rows}
     running, delayed = sum(row.running for row in rows), sum(row.delayed for row in rows)
     first_due = min((row.first_due for row in rows if row.first_due is not None), default=now)

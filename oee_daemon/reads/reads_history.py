@@ -34,8 +34,8 @@ class History:
             raise NotFound(f"There is no order {_shorten(text)!r}.")
         low, high = _ids_between(prefix)
         with self._db.connect() as conn:
-            between = listing_sql.BETWEEN.all(conn, {"low": low, "high": high})
-        ids: list[UUID] = [i for (i,) in between if str(i).startswith(prefix)]
+            between: list[UUID] = listing_sql.BETWEEN.column(conn, {"low": low, "high": high})
+        ids = [i for i in between if str(i).startswith(prefix)]
         if not ids:
             raise NotFound(f"There is no order {_shorten(text)!r}.")
         if len(ids) > 1:

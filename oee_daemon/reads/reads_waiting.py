@@ -36,8 +36,7 @@ class WaitingOrders:
         """The orders nearest to their price first. `wanted`: pair, side, type, where they are given."""
         names = tuple(name for name in ("pair", "side", "type") if name in wanted)
         with self._db.connect() as conn:
-            found = waiting_sql.nearest(names).all(conn, {**wanted, "most": limit})
-            ids = [UUID(str(row[0])) for row in found]
+            ids = waiting_sql.nearest(names).column(conn, {**wanted, "most": limit})
             orders = {order.id: order for order in listing_sql.among(conn, ids, [], ended=False)}
         # What has fired between the two looks waits no more.
         return [order for i in ids if (order := orders.get(i)) is not None and order.status == "waiting"]

@@ -61,15 +61,13 @@ def cancel_some(conn: Connection, chosen: Chosen, most: int, seen: Where | None)
             LIMIT %(most)s FOR UPDATE SKIP LOCKED))"""  # noqa: S608  # the names are our own columns
     told = "orders.id, event_seq, status, attempt, updated_at, group_id, turn"
     values = chosen.values | {"most": most} | place(seen)
-    moved = Statement(cancelling("cancel_some", which, told)).all(conn, values)
-    return [row[0] for row in moved]
+    return Statement(cancelling("cancel_some", which, told)).column(conn, values)
 
 
 def number_of(conn: Connection, order_id: UUID | None) -> int | None:
     """The number of that order, or of the newest one; none where there is none."""
-    statement, values = (_NEWEST, {}) if order_id is None else (_NUMBER, {"id": order_id})
-    row = statement.first(conn, values)
-    return None if row is None else row[0]
+    number: int | None = _NEWEST.value(conn) if order_id is None else _NUMBER.value(conn, {"id": order_id})
+    return number
 
 
 def left_of(conn: Connection, chosen: Chosen) -> list[tuple[UUID, Status]]:

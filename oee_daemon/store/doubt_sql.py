@@ -146,7 +146,7 @@ def doubt(
     `going_on` is called after each part of them.
     """
     values: dict[str, Any] = {"chain": chain, "elsewhere": elsewhere}
-    live, found = [row[0] for row in _LOCK_LIVE.all(conn)], []
+    live, found = _LOCK_LIVE.column(conn), []
     for first in range(0, len(live), AT_ONCE):
         found += _THESE.all(conn, values | {"ids": live[first : first + AT_ONCE]})
         going_on()
@@ -166,7 +166,7 @@ def doubt_of(conn: Connection, order_id: UUID) -> Doubt | None:
 
 def group_of(conn: Connection, group_id: UUID | None) -> dict[UUID, datetime]:
     """The orders that exclude each other there, each with when it was placed; none of no group."""
-    return {} if group_id is None else {row[0]: row[1] for row in _GROUP.all(conn, {"id": group_id})}
+    return {} if group_id is None else dict(_GROUP.all(conn, {"id": group_id}))
 
 
 def unbound(conn: Connection, chain: str) -> list[tuple[UUID, int]]:
@@ -183,7 +183,7 @@ def bound(conn: Connection, orders: Sequence[tuple[UUID, int]], height: int, lat
 
 def concerned(conn: Connection, ids: Collection[UUID]) -> list[UUID]:
     """Which of them may be in doubt, or of a group of which one is. Who is in doubt is due at once."""
-    found = [row[0] for row in _CONCERNED.all(conn, {"ids": [*ids]})]
+    found = _CONCERNED.column(conn, {"ids": [*ids]})
     if found:
         _HASTEN.run(conn, {"ids": found})
     return found

@@ -104,12 +104,12 @@ _ADOPT = Statement(f"""
 
 def adopt(conn: Connection, network: str, keeps: Mapping[str, Any] | None) -> int:
     """Puts the orders that wait under what is set now; how many are still to be."""
-    return int(_ADOPT.one(conn, {"network": network, "keeps": keeps and Jsonb(keeps)})[0])
+    return int(_ADOPT.value(conn, {"network": network, "keeps": keeps and Jsonb(keeps)}))
 
 
 def peak_of(conn: Connection, order_id: UUID) -> Decimal | None:
-    row = _PEAK.first(conn, {"id": order_id})
-    return None if row is None else row[0]
+    peak: Decimal | None = _PEAK.value(conn, {"id": order_id})
+    return peak
 
 
 def edit(

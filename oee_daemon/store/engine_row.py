@@ -57,7 +57,7 @@ def place(seen: Where | None) -> dict[str, Any]:
 def is_there(conn: Connection, seen: Where | None) -> bool:
     """Whether this connection leads to where the database was `seen`; it leads there for good then. One that
     is as old as a server that lost its place to another leads to that server."""
-    return bool(_IS_THERE.one(conn, place(seen))[0])
+    return bool(_IS_THERE.value(conn, place(seen)))
 
 
 def where(conn: Connection) -> Where | None:

@@ -80,5 +80,4 @@ STOP_LEFT_OVER = Statement(f"""
 
 def has_turn(conn: Connection, order_id: UUID) -> bool:
     """The order may be executed: it is in no group, or has its group's turn."""
-    row = _HAS_TURN.first(conn, {"id": order_id})
-    return row is not None and bool(row[0])
+    return bool(_HAS_TURN.value(conn, {"id": order_id}))

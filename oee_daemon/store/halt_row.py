@@ -154,8 +154,7 @@ def set_alone(conn: Connection, reason: str | None, by: str | None) -> Halt:
 
 def restore_lost(conn: Connection, number: int) -> bool:
     """Halts anew where the halt of that number was made, and the database has forgotten it."""
-    row = _NUMBER.first(conn)
-    if (0 if row is None else row[0]) >= number:
+    if (_NUMBER.value(conn) or 0) >= number:
         return False
     set_alone(conn, "the database forgot that it was halted", None)
     return True
@@ -197,11 +196,11 @@ def workers(conn: Connection) -> list[Seen]:
 
 def known_s(conn: Connection) -> float:
     """For how many seconds, at least, nobody who said that he is there has been lost from `workers`."""
-    row = _KNOWN.first(conn)
-    if row is None or row[0] < 0:
+    known = _KNOWN.value(conn)
+    if known is None or known < 0:
         _KNOWN_FROM_NOW.first(conn)
         return 0.0
-    return float(row[0])
+    return float(known)
 
 
 def quiet(conn: Connection, owner: str, number: int) -> None:

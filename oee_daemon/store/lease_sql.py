@@ -296,7 +296,7 @@ def due(
     values: dict[str, Any] = {"network": network, "owner": owner, "busy": [*busy], "limit": limit}
     values |= {"locked": locked} | place(where)
     statement = _DUE_URGENT if urgent else _DUE_ANY
-    return [row[0] for row in statement.all(conn, values | {"overdue": overdue, "ring_again": ring_again})]
+    return statement.column(conn, values | {"overdue": overdue, "ring_again": ring_again})
 
 
 _FORGET_RINGS = Statement(f"""
@@ -324,7 +324,7 @@ _CLEAR_LEASES = Statement(f"""
 
 def clear_leases(conn: Connection, owner_prefix: str, *, but: str = "") -> int:
     """Frees what a worker that is known to be dead held, and not what `but` holds; how many."""
-    return _count(_CLEAR_LEASES, conn, {"prefix": owner_prefix, "but": but})
+    return int(_CLEAR_LEASES.value(conn, {"prefix": owner_prefix, "but": but}))
 
 
 _STUCK = Statement(f"""
@@ -336,8 +336,4 @@ _STUCK = Statement(f"""
 
 def stuck(conn: Connection, network: str, since: timedelta) -> int:
     """How many runnable orders have not moved for longer than `since`."""
-    return _count(_STUCK, conn, {"network": network, "since": since})
-
-
-def _count(statement: Statement[tuple[Any, ...]], conn: Connection, values: dict[str, Any]) -> int:
-    return int(statement.one(conn, values)[0])
+    return int(_STUCK.value(conn, {"network": network, "since": since}))

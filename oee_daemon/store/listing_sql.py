@@ -84,12 +84,12 @@ SWAPS = Statement(
 
 def spent(conn: Connection, keys: list[str]) -> list[str]:
     """The keys among these whose orders are no longer kept."""
-    return [row[0] for row in _SPENT.all(conn, {"keys": keys})]
+    return _SPENT.column(conn, {"keys": keys})
 
 
 def has_keys(conn: Connection, prefix: str) -> bool:
     """Whether any key begins so. `prefix`: lower case letters, digits and hyphens."""
-    return Statement(_HAS_KEYS.format(prefix=prefix)).first(conn) == (True,)
+    return bool(Statement(_HAS_KEYS.format(prefix=prefix)).value(conn))
 
 
 _SPENT = Statement("""
@@ -194,15 +194,10 @@ def _span(conn: Connection, wanted: Filter) -> tuple[int, int]:
     """The numbers between which orders are of the wanted time; each row says whether it is."""
     first, last = 1, _END - 1
     if wanted.since is not None:
-        first = _number(_FIRST, conn, wanted.since) or _END
+        first = _FIRST.value(conn, {"at": wanted.since, "near": NEAR}) or _END
     if wanted.until is not None:
-        last = _number(_LAST, conn, wanted.until) or 0
+        last = _LAST.value(conn, {"at": wanted.until, "near": NEAR}) or 0
     return first, last
-
-
-def _number(near: Statement[Any], conn: Connection, at: datetime) -> int | None:
-    found = near.first(conn, {"at": at, "near": NEAR})
-    return found and found[0]
 
 
 def _sources(conn: Connection, wanted: Filter, values: dict[str, Any]) -> list[str]:
@@ -231,7 +226,7 @@ def _raise_first(conn: Connection, numbers: str, values: dict[str, Any]) -> None
     few, most = 2 * values["most"] // runs + 1, values["most"]
     newest = Statement(numbers)
     while few < most:
-        found = [row[0] for row in newest.all(conn, values | {"each": few})]
+        found = newest.column(conn, values | {"each": few})
         if len(found) == most:
             values["first"] = found[-1]
         if len(found) == most or len(found) < few:  # enough, or all that there are

@@ -52,8 +52,8 @@ def look(conn: Connection) -> Any:
 
 def fingerprint(conn: Connection) -> str:
     """Tells this database from every other one, however it was reached, if it may say so."""
-    found = _FINGERPRINT.first(conn) if _MAY_TELL.first(conn) == (True,) else None
-    return UNKNOWN if found is None else str(found[0])
+    found: str | None = _FINGERPRINT.value(conn) if _MAY_TELL.value(conn) else None
+    return found or UNKNOWN
 
 
 def process(conn: Connection) -> Any:

@@ -21,7 +21,7 @@ _ORDERS = Statement("""
 
 
 def signatures_of(conn: Connection, order_id: UUID) -> list[str]:
-    return [signature for (signature,) in _OF_ORDER.all(conn, {"order_id": order_id})]
+    return _OF_ORDER.column(conn, {"order_id": order_id})
 
 
 def orders_of(conn: Connection, signatures: Sequence[str]) -> dict[str, UUID]:

@@ -47,7 +47,7 @@ def holds(conn: Connection) -> Holds:
 
 
 def export(conn: Connection) -> str:
-    return str(_SNAPSHOT.one(conn)[0])
+    return str(_SNAPSHOT.value(conn))
 
 
 def end_all(conn: Connection) -> None:

@@ -66,6 +66,16 @@ class Statement(Generic[Row]):
         except psycopg.Error as e:
             raise fault(conn, e, self.text) from e
 
+    def value(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> Any:
+        """The first value of its first row; none where there is no row. Otherwise as `first`."""
+        row: Any = self.first(conn, values)
+        return None if row is None else row[0]
+
+    def column(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> list[Any]:
+        """The first value of each of its rows; otherwise as `first`."""
+        rows: list[Any] = self.all(conn, values)
+        return [row[0] for row in rows]
+
     def run(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> int:
         """How many rows it wrote, where it returns none; otherwise as `first`."""
         try:

@@ -52,7 +52,7 @@ class Tail:
         try:
             if self._conn is None:
                 self._conn = self._db.connect()
-                self._seen = self._now(self._conn)
+                self._seen = _NOW.value(self._conn)
                 return None
             rows = _SINCE.all(self._conn, {"seen": self._seen, "limit": limit + 1})
         except SQLAlchemyError:
@@ -62,10 +62,6 @@ class Tail:
         if len(rows) > limit:
             return None
         return [event_of(*row) for _, *row in rows if row[0]]
-
-    @staticmethod
-    def _now(conn: Connection) -> str:
-        return str(_NOW.one(conn, {})[0])
 
     def close(self) -> None:
         """Forgets what was seen."""
@@ -97,8 +93,8 @@ def begin(db: Engine) -> None:
     """Forgets which transactions wrote the events of a database that was copied from another server: here
     those numbers are of transactions to come. Costs nothing where it was not."""
     with db.connect() as conn:
-        row = _FOREIGN.first(conn, {})
-    if row is None or not row[0]:
+        foreign = _FOREIGN.value(conn)
+    if not foreign:
         return
     # On a connection of its own, on which a statement may take as long as a long history needs.
     patient = open_database(db.url, pool_size=1, statement_s=LONG_S)

@@ -68,7 +68,7 @@ def require(db: Engine) -> None:
         # Nothing is quicker to answer, so this is what finds out that nobody does.
         driver(conn).answer_s = PULSE_S
         try:
-            row = _REVISION.first(conn)
+            revision = _REVISION.value(conn)
         except ProgrammingError as e:
             # Anything else is a fault, and none of these sentences says which.
             if getattr(e.orig, "sqlstate", None) != _UNDEFINED:
@@ -76,7 +76,6 @@ def require(db: Engine) -> None:
             raise OtherRelease(
                 "The database has no schema of oee yet: the daemon makes it. Start the daemon first."
             ) from None
-    revision = None if row is None else row[0]
     if revision != HEAD:
         raise OtherRelease(
             f"The database is at revision {revision}, and this worker's release is made for {HEAD}."

@@ -64,7 +64,7 @@ _HOLDERS = Statement(
 def told(db: Engine, conn: Connection) -> Iterator[None]:
     """While `conn` migrates: logs whom it waits for. Raises `Unsuitable`, naming them, where a table did not
     become free within `PATIENCE_S`."""
-    (pid,) = _PROCESS.one(conn)
+    pid = _PROCESS.value(conn)
     seen: list[Holder] = []
     over = threading.Event()
     looks = threading.Thread(target=_look, args=(db, pid, seen, over), name="migration", daemon=True)
