@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -27,6 +28,8 @@ from oee_daemon.networks.localnet.localnet_sqlite import Landing
 
 #: Signatures that one call may ask for, and that a list has (`MAX_GET_…` of agave).
 _MOST_STATUSES, _MOST_LISTED = 256, 1000
+#: Blocks (`MAX_GET_CONFIRMED_BLOCKS_RANGE`).
+_MOST_BLOCKS = 500_000
 
 
 def _error(err: str | None) -> Any:
@@ -158,6 +161,17 @@ def _block(node: Node, params: Params) -> Json:
     return block
 
 
+def _blocks(node: Node, params: Params) -> list[int]:
+    """The slots of so many blocks from that slot on."""
+    if len(params) < 2 or not all(isinstance(number, int) for number in params[:2]):
+        raise invalid("Invalid params")
+    start, limit = max(params[0], node.first_block), params[1]
+    if not 0 <= limit <= _MOST_BLOCKS:
+        raise invalid(f"Limit too large; max {_MOST_BLOCKS}")
+    slots = range(start, node.slot(_level(options(params, 2))) + 1)
+    return list(islice((slot for slot in slots if localnet_slots.block_at(slot) == slot), limit))
+
+
 def _first_block(node: Node, _params: Params) -> int:
     return node.first_block
 
@@ -168,6 +182,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "getTransaction": _transaction,
         "getSignaturesForAddress": _signatures,
         "getBlock": _block,
+        "getBlocksWithLimit": _blocks,
         "getFirstAvailableBlock": _first_block,
     }
 )

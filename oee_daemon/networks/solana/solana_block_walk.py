@@ -11,8 +11,9 @@ import asyncio
 import logging
 from typing import Any
 
-from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.rpc.rpc_answers import NODE_CODES, Call, NoAnswer, Result, RpcError, TooOften
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.solana_endpoint_look import FINALIZED
 from oee_daemon.networks.solana.solana_look_evidence import Anchored, Status
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ _NAMED = {
     "rewards": False,
     "maxSupportedTransactionVersion": 1,
 }
+#: By JSON-RPC; gateways have errors of their own beside it.
+_NO_METHOD = -32601
+_BARE = _NAMED | {"transactionDetails": "none"}
 #: Of a slot without a block, or whose block this node lacks: the next block's word tells which
 #: (https://github.com/anza-xyz/agave, rpc-client-api/src/custom_error.rs).
 _SKIPPED = frozenset({-32007, -32009})
@@ -38,11 +42,29 @@ class BlockWalk:
     """From the block after the swap's anchor past the one of the height `last`."""
 
     def __init__(self, signature: str, anchored: Anchored, last: int) -> None:
-        self._signature, self._last = signature, last
+        self._signature, self._begin, self._last = signature, anchored, last
         #: The last block that was read: its slot, height and hash; of the anchor's own no hash is known.
         self._slot, self._height, self._hash = anchored.slot, anchored.height, ""
         self._next = anchored.slot + 1
         self._found: Status | None = None
+
+    async def is_whole(self, endpoint: Endpoint, deadline_s: float) -> bool:
+        """Whether no block of that time is missing there, by their count: a node that was started anew from a
+        snapshot lists what was before and after, and lacks what landed meanwhile. Who sells no blocks is a
+        gateway, and is taken for whole. Raises `NoAnswer`."""
+        until = asyncio.get_running_loop().time() + deadline_s
+        first, count = self._begin.slot + 1, self._last - self._begin.height
+        try:
+            (slots,) = await endpoint.ask([("getBlocksWithLimit", [first, count, FINALIZED])], deadline_s)
+            if not isinstance(slots, list) or len(slots) != count:
+                return _is_unsold(slots)
+            left_s = until - asyncio.get_running_loop().time()
+            (block,) = await endpoint.ask([("getBlock", [slots[-1], _BARE])], max(left_s, 0))
+        except NoAnswer as e:
+            if e.reason.startswith("HTTP 4") and not isinstance(e, TooOften):
+                return True
+            raise
+        return _is_unsold(block) or (isinstance(block, dict) and block.get("blockHeight") == self._last)
 
     async def go_on(self, endpoint: Endpoint, deadline_s: float) -> Status | bool:
         """That it landed, or whether it is proven that it did not, as far as one comes in that time."""
@@ -77,6 +99,10 @@ class BlockWalk:
         if not one_chain:
             self._next = self._slot + 1
             raise NoAnswer("blocks that are not one chain")
+
+
+def _is_unsold(said: Result) -> bool:
+    return isinstance(said, RpcError) and (said.code == _NO_METHOD or said.code not in NODE_CODES)
 
 
 def _parts(said: Any) -> tuple[str, str, int, list[Any]]:

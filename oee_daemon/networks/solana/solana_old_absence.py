@@ -42,11 +42,12 @@ class _Row(NamedTuple):
 @dataclass(slots=True)
 class _Search:
     """How far one has come at one endpoint with one swap: behind which of the wallet's landings, all of them
-    later ones, its list goes on, and which blocks were read."""
+    later ones, its list goes on; whether no block of that time is missing; and which were read."""
 
     blocks: BlockWalk
     before: str | None = None
     last: _Row | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,9 @@ class OldAbsence:
         until = asyncio.get_running_loop().time() + deadline_s
         found: Status | bool = False
         with suppress(NoAnswer):
-            found = await _listed(endpoint, asked, search, deadline_s / 2)
+            found = await _listed(endpoint, asked, search, deadline_s / 3)
+            if found is True and not search.whole:
+                found = search.whole = await search.blocks.is_whole(endpoint, deadline_s / 3)
         if found is False:
             left_s = until - asyncio.get_running_loop().time()
             found = await search.blocks.go_on(endpoint, left_s)

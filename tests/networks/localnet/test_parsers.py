@@ -56,6 +56,7 @@ class Asked:
             ],
             "getTransaction": [self.landed, {"encoding": "json", "maxSupportedTransactionVersion": 1}],
             "getSignaturesForAddress": [self.me],
+            "getBlocksWithLimit": [self.slot, 5],
             "getBlock": [self.slot, {"encoding": "json", "maxSupportedTransactionVersion": 0}],
             "sendTransaction": [self.wire, b64],
             "simulateTransaction": [

@@ -141,11 +141,23 @@ def test_what_never_landed_is_told_by_whoever_keeps_the_list_or_the_blocks(
 ) -> None:
     nodes = {method: "" if kept else "forgets" for method, kept in zip(OF_OLD, keeps, strict=True)}
     nodes["getSignatureStatuses"] = "forgets"
+    nodes["getBlocksWithLimit"] = nodes["getBlock"]
     _, lists, blocks = keeps
     with held(tmp_path) as net:
         swap = sent(net, lands=False, before=before)
         told = outcome(net, swap, Gateway(nodes, batches=batches))
-        assert isinstance(told, Lapsed if blocks or (lists and before) else Unknown), told
+        assert isinstance(told, Lapsed if blocks else Unknown), told
+        # Who sells no blocks at all has no node of its own that could lack some.
+        told = outcome(net, swap, Gateway(nodes, UNSOLD, batches=batches))
+        assert isinstance(told, Lapsed if lists and before else Unknown), told
+
+
+def unsold(_: Any, said: dict[str, Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": said["id"], "error": {"code": -32601, "message": "Method not found"}}
+
+
+#: A gateway that tells no blocks.
+UNSOLD: Mapping[str, Twist] = {"getBlock": unsold, "getBlocksWithLimit": unsold}
 
 
 def null(_: Any, said: dict[str, Any]) -> dict[str, Any]:
@@ -187,13 +199,12 @@ def test_a_list_of_a_node_that_lags_and_overlooks_what_it_is_asked_for_waits(
 @pytest.mark.parametrize("later", [True, False])
 def test_a_list_with_something_later_waits_for_nothing(tmp_path: Path, later: bool) -> None:
     """Where nothing is later it does, for as long as its node may lag."""
-    nodes = {"getBlock": "none"}
     with held(tmp_path) as net:
         swap = sent(net, lands=False)
         if later:
             net.send(made(net, paid(net.wallet, 1)))
         begun = net.ms
-        told = outcome(net, swap, Gateway(nodes, strict=False))
+        told = outcome(net, swap, Gateway({}, UNSOLD, strict=False))
         slots = (net.ms - begun) // net.rules.slot_ms
         assert isinstance(told, Lapsed), told
         assert slots < 500 if later else slots > 500, slots
@@ -206,7 +217,7 @@ def test_a_list_of_more_than_a_page_is_read_to_before_the_swap(
 ) -> None:
     """What over a thousand landings were later than stayed undecided for ever."""
     monkeypatch.setattr(solana_old_absence, "LISTED", 5)
-    gateway = Gateway({"getSignatureStatuses": "forgets", "getBlock": "none"}, batches=batches)
+    gateway = Gateway({"getSignatureStatuses": "forgets"}, UNSOLD, batches=batches)
     with held(tmp_path) as net:
         swap = sent(net, lands=lands)
         for lamports in range(1, 13):
@@ -233,8 +244,8 @@ def test_a_page_of_a_node_that_does_not_know_where_to_go_on_proves_nothing(
         for lamports in range(1, 5):
             net.send(made(net, paid(net.wallet, lamports)))
             net.blocks(1)
-        nodes = {"getSignatureStatuses": "forgets", "getBlock": "none"}
-        told = outcome(net, swap, Gateway(nodes, {"getSignaturesForAddress": elsewhere}))
+        twists = {**UNSOLD, "getSignaturesForAddress": elsewhere}
+        told = outcome(net, swap, Gateway({"getSignatureStatuses": "forgets"}, twists))
         assert isinstance(told, Unknown), told
 
 
@@ -253,6 +264,35 @@ def test_a_swap_that_a_block_shows_has_landed_whether_it_failed_or_not(tmp_path:
     with held(folder) as net:
         told = outcome(net, sent(net, lands=True), Gateway(nodes, {"getTransaction": failed}))
         assert isinstance(told, Rejected), told
+
+
+@pytest.mark.parametrize("sells", [True, False], ids=["tells its blocks", "tells no block"])
+def test_a_list_with_a_hole_proves_nothing(tmp_path: Path, sells: bool) -> None:
+    """A node that was started anew from a snapshot lists what the wallet did before it was down and after,
+    and lacks what landed meanwhile."""
+    with held(tmp_path) as net:
+        swap = sent(net, lands=True)
+        net.send(made(net, paid(net.wallet, 1)))
+        slot = net.status(swap.signature)["slot"]
+
+        def holed(_: Any, said: dict[str, Any]) -> dict[str, Any]:
+            return said | {"result": [row for row in said["result"] if row["signature"] != swap.signature]}
+
+        def counted(params: Any, said: dict[str, Any]) -> dict[str, Any]:
+            more = net.rpc("getBlocksWithLimit", params[0], params[1] + 3)
+            return said | {"result": [one for one in more if not slot <= one < slot + 3][: params[1]]}
+
+        def missing(params: Any, said: dict[str, Any]) -> dict[str, Any]:
+            if slot <= params[0] < slot + 3:
+                return {"jsonrpc": "2.0", "id": said["id"], "error": {"code": -32007, "message": "jump"}}
+            return said
+
+        hole: dict[str, Twist] = {"getSignatureStatuses": null, "getSignaturesForAddress": holed}
+        hole |= {"getBlocksWithLimit": counted, "getBlock": missing}
+        if not sells:
+            hole["getBlock"] = unreachable
+        told = outcome(net, swap, Gateway(twists=hole))
+        assert isinstance(told, Unknown), told
 
 
 #: How a node's blocks may be none of one chain, of which the swap's is missing.

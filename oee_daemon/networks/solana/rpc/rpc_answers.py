@@ -30,7 +30,7 @@ _LIMIT = re.compile(
     re.IGNORECASE,
 )
 #: Where errors begin that JSON-RPC and Solana's nodes have: a gateway's own stand beside them.
-_NODES = range(-32768, -31999)
+NODE_CODES = range(-32768, -31999)
 #: Methods without whose answer the others of a request count all the same, for less: how far back a node
 #: remembers, and what was paid lately. Some endpoints count or refuse each method by itself.
 _SPARE = frozenset({"getFirstAvailableBlock", "getRecentPrioritizationFees"})
@@ -198,7 +198,7 @@ def _all_alike(said: Any) -> bool:
     codes = set(map(_code_of, said))
     if any(map(_is_limit, said)):
         return False
-    return len(codes) == 1 and not codes & _NOT_NOW and codes.pop() not in _NODES
+    return len(codes) == 1 and not codes & _NOT_NOW and codes.pop() not in NODE_CODES
 
 
 def _code_of(said: Any) -> int:
