@@ -59,6 +59,8 @@ def test_a_good_one_is_told_with_what_it_is_like() -> None:
         (endpoint(problems=["pruned"], history="pruned", reachesBack=300), INFO, "last 300 slots"),
         (endpoint(problems=["no_history"], history="none"), INFO, "no history"),
         (endpoint(problems=["no_batches"], batches=False), INFO, "one call a request"),
+        (endpoint(problems=["no_blocks"]), INFO, "by the wallet's list alone"),
+        (endpoint(problems=["no_list"]), INFO, "after a failover"),
         (endpoint(problems=["maybe_same_operator"], maybeSame=["x", "y"]), INFO, "operator as x and y"),
         (endpoint(problems=["lags", "a code of tomorrow"], lag=60), WARN, "60 slots behind"),
     ],

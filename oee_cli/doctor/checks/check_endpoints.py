@@ -27,13 +27,18 @@ _SENTENCES = {
     "lags": "is {lag} slots behind the furthest",
     "no_history": "keeps no history: it can't tell what became of an old swap",
     "pruned": "keeps the last {reachesBack} slots: it can't tell what became of an older swap",
+    "no_blocks": "tells no blocks: what became of an old swap it tells by the wallet's list alone, where"
+    " that has a transaction of before",
+    "no_list": "lists no transactions of a wallet: it can't tell what was executed after a failover",
     "no_holders": "does not tell who holds a token: oee snipe MINT needs another endpoint for that",
     "no_batches": "takes one call a request: it is asked more often, and slower",
     "plain_http": "is asked over http: whoever is on the way can read and change what it says. Use https",
     "maybe_same_operator": "may be of the same operator as {maybeSame}: then their word counts once",
 }
 #: Those that cost an engine with other good endpoints nothing.
-_MILD = frozenset({"pruned", "no_history", "no_holders", "no_batches", "maybe_same_operator"})
+_MILD = frozenset(
+    {"pruned", "no_history", "no_blocks", "no_list", "no_holders", "no_batches", "maybe_same_operator"}
+)
 
 
 def check_endpoints(facts: Facts) -> Iterator[Finding]:

@@ -71,6 +71,8 @@ def _spoil(fault: Fault | None) -> None:
         return
     if fault.kind == "unhealthy":
         raise localnet_methods.unhealthy(fault.blocks)
+    if fault.kind == "unsold":
+        raise RpcError(-32601, "Method not found")
     if fault.kind == "refused":
         raise RpcError(-32010, "excluded from account secondary indexes; this RPC method unavailable for key")
     if fault.kind in ("cut", "hang"):

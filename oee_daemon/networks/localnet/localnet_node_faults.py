@@ -10,7 +10,7 @@
 | `chain` | `fork`: at a new block, the newest `blocks` slots lose |
 
 Those of an answer: `429` (with `Retry-After`), `503`, `unhealthy` (-32005), `refused` (-32010, as of a node
-without that index), `html`, `cut`, `hang`.
+without that index), `unsold` (-32601), `html`, `cut`, `hang`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from oee_daemon.networks.localnet.localnet_sqlite import Ledger
 
 #: Kinds that replace an answer, whoever gives it.
-ANSWERS = frozenset(("429", "503", "unhealthy", "refused", "html", "cut", "hang"))
+ANSWERS = frozenset(("429", "503", "unhealthy", "refused", "unsold", "html", "cut", "hang"))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from typing import Any
 
-from oee_daemon.networks.solana.rpc.rpc_answers import NODE_CODES, Call, NoAnswer, Result, RpcError, TooOften
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError, TooOften, is_unsold
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.solana_endpoint_look import FINALIZED
 from oee_daemon.networks.solana.solana_look_evidence import Anchored, Status
@@ -26,8 +26,6 @@ _NAMED = {
     "rewards": False,
     "maxSupportedTransactionVersion": 1,
 }
-#: By JSON-RPC; gateways have errors of their own beside it.
-_NO_METHOD = -32601
 _BARE = _NAMED | {"transactionDetails": "none"}
 #: Of a slot without a block, or whose block this node lacks: the next block's word tells which
 #: (https://github.com/anza-xyz/agave, rpc-client-api/src/custom_error.rs).
@@ -57,14 +55,14 @@ class BlockWalk:
         try:
             (slots,) = await endpoint.ask([("getBlocksWithLimit", [first, count, FINALIZED])], deadline_s)
             if not isinstance(slots, list) or len(slots) != count:
-                return _is_unsold(slots)
+                return is_unsold(slots)
             left_s = until - asyncio.get_running_loop().time()
             (block,) = await endpoint.ask([("getBlock", [slots[-1], _BARE])], max(left_s, 0))
         except NoAnswer as e:
             if e.reason.startswith("HTTP 4") and not isinstance(e, TooOften):
                 return True
             raise
-        return _is_unsold(block) or (isinstance(block, dict) and block.get("blockHeight") == self._last)
+        return is_unsold(block) or (isinstance(block, dict) and block.get("blockHeight") == self._last)
 
     async def go_on(self, endpoint: Endpoint, deadline_s: float) -> Status | bool:
         """That it landed, or whether it is proven that it did not, as far as one comes in that time."""
@@ -99,10 +97,6 @@ class BlockWalk:
         if not one_chain:
             self._next = self._slot + 1
             raise NoAnswer("blocks that are not one chain")
-
-
-def _is_unsold(said: Result) -> bool:
-    return isinstance(said, RpcError) and (said.code == _NO_METHOD or said.code not in NODE_CODES)
 
 
 def _parts(said: Any) -> tuple[str, str, int, list[Any]]:

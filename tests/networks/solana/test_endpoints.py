@@ -39,6 +39,8 @@ KINDS: dict[str, tuple[dict[str, object], list[str], bool]] = {
     "single": ({"batches": 0}, ["no_batches"], True),
     "shy": ({}, ["no_holders"], True),
     "blind": ({}, ["no_simulation"], True),
+    "closed": ({}, ["no_blocks"], True),
+    "mute": ({}, ["no_list"], True),
 }
 
 
@@ -61,6 +63,8 @@ def test_each_kind_of_node_is_recognised_among_honest_ones(tmp_path: Path) -> No
         net.order("faults", target="chain", kind="fork", blocks=8, remaining=1)
         net.order("faults", target="read", kind="refused", node="shy", method="getTokenLargestAccounts")
         net.order("faults", target="read", kind="refused", node="blind", method="simulateTransaction")
+        for name, method in (("closed", "getBlock"), ("mute", "getSignaturesForAddress")):
+            net.order("faults", target="read", kind="unsold", node=name, method=method)
         net.rpc("getSlot")
         net.blocks(100)
         names = ["one.example", "two.test"]

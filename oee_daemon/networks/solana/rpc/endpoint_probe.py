@@ -22,7 +22,7 @@ from solders.pubkey import Pubkey
 from oee_daemon.networks.network_endpoints import EndpointReport
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.endpoint_traits import Block, Seen, reports_of
-from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError, is_unsold
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of
 from oee_daemon.networks.solana.solana_simulation import simulated, simulation_of
@@ -43,6 +43,7 @@ _CALLS: Sequence[Call] = (
 )
 #: The most calls that any request has: of a history's page.
 _MOST_AT_ONCE = 10
+_ONE = {**FINALIZED, "limit": 1}
 #: A block without what is in it.
 _BARE = {
     "commitment": "finalized",
@@ -122,11 +123,14 @@ async def _compare(endpoint: Endpoint, seen: Seen, common: int, payer: str, dead
         return seen
     # Each by itself: some gateways refuse a whole request for it.
     holders = await _tells_holders(endpoint, deadline_s / 4)
-    simulates = await _simulates(endpoint, payer, seen.blockhash, deadline_s / 4)
-    seen = replace(seen, holders=holders, simulates=simulates, dates=(*seen.dates, endpoint.dated))
+    simulates = await _simulates(endpoint, payer, seen.blockhash, deadline_s / 8)
+    lists = await _sells(endpoint, ("getSignaturesForAddress", [payer, _ONE]), deadline_s / 8)
+    blocks = await _sells(endpoint, ("getBlock", [common, _BARE]), deadline_s / 8)
+    seen = replace(seen, holders=holders, simulates=simulates, lists=lists, blocks=blocks)
+    seen = replace(seen, dates=(*seen.dates, endpoint.dated))
     calls: list[Call] = [("getBlock", [slot, _BARE]) for slot in (seen.slot, common)]
     try:
-        own, of_all = await endpoint.ask(calls, deadline_s / 4)
+        own, of_all = await endpoint.ask(calls, deadline_s / 8)
     except NoAnswer:
         # Some gateways sell no blocks: then there is nothing to compare by.
         return seen
@@ -158,6 +162,15 @@ async def _simulates(endpoint: Endpoint, payer: str, blockhash: str | None, dead
     except NoAnswer:
         return False
     return True
+
+
+async def _sells(endpoint: Endpoint, call: Call, deadline_s: float) -> bool | None:
+    """Whether it answers that method; none where nobody knows."""
+    try:
+        (said,) = await endpoint.ask([call], deadline_s)
+    except NoAnswer as e:
+        return _refuses(e)
+    return not is_unsold(said)
 
 
 def _refuses(silence: NoAnswer) -> bool | None:

@@ -26,7 +26,7 @@ _NO_HISTORY = -32011
 SILENT, OTHER_CHAIN, WRONG_HEIGHT, OTHER_FORK = "silent", "other_chain", "wrong_height", "other_fork"
 LAGS, NO_HISTORY, PRUNED, NO_HOLDERS = "lags", "no_history", "pruned", "no_holders"
 NO_BATCHES, PLAIN_HTTP, MAYBE_SAME = "no_batches", "plain_http", "maybe_same_operator"
-NO_SIMULATION = "no_simulation"
+NO_SIMULATION, NO_BLOCKS, NO_LIST = "no_simulation", "no_blocks", "no_list"
 #: Those that leave nothing that it could be asked for.
 USELESS = frozenset({SILENT, OTHER_CHAIN, WRONG_HEIGHT, OTHER_FORK})
 
@@ -42,9 +42,9 @@ class Block:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What one endpoint said. `own_block` is of its own final slot, `common_block` of the one slot that all
-    were asked for; `status` is its answer about a signature that nobody has; `holders` and `simulates`:
-    whether it tells who holds a token and what a swap would do, none where nobody knows; `dates`: of its
-    answers."""
+    were asked for; `status` is its answer about a signature that nobody has; `holders`, `simulates`,
+    `blocks` and `lists`: whether it tells who holds a token, what a swap would do, what is in a block, and
+    what a wallet has landed, none where nobody knows; `dates`: of its answers."""
 
     name: str
     transport: str
@@ -63,6 +63,8 @@ class Seen:
     dates: Sequence[Dated | None] = ()
     holders: bool | None = None
     simulates: bool | None = None
+    blocks: bool | None = None
+    lists: bool | None = None
     blockhash: str | None = None
     own_block: Block | None = None
     common_block: Block | None = None
@@ -91,6 +93,8 @@ def _report(
         LAGS: lag is not None and lag > LAG_SLOTS and one.genesis == genesis,
         NO_HISTORY: history == "none",
         PRUNED: history == "pruned",
+        NO_BLOCKS: one.blocks is False,
+        NO_LIST: one.lists is False,
         NO_HOLDERS: one.holders is False,
         NO_BATCHES: one.batches is False,
         PLAIN_HTTP: one.transport == "http",

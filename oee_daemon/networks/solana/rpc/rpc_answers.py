@@ -30,7 +30,8 @@ _LIMIT = re.compile(
     re.IGNORECASE,
 )
 #: Where errors begin that JSON-RPC and Solana's nodes have: a gateway's own stand beside them.
-NODE_CODES = range(-32768, -31999)
+_NODES = range(-32768, -31999)
+_NO_METHOD = -32601
 #: Methods without whose answer the others of a request count all the same, for less: how far back a node
 #: remembers, and what was paid lately. Some endpoints count or refuse each method by itself.
 _SPARE = frozenset({"getFirstAvailableBlock", "getRecentPrioritizationFees"})
@@ -66,6 +67,11 @@ class RpcError:
     code: int
     message: str
     data: Any = None
+
+
+def is_unsold(said: Any) -> bool:
+    """Whether that method is not to be had there, by JSON-RPC's word or by one of a gateway's own."""
+    return isinstance(said, RpcError) and (said.code == _NO_METHOD or said.code not in _NODES)
 
 
 #: What stands in a call's place: its result, or an `RpcError`.
@@ -198,7 +204,7 @@ def _all_alike(said: Any) -> bool:
     codes = set(map(_code_of, said))
     if any(map(_is_limit, said)):
         return False
-    return len(codes) == 1 and not codes & _NOT_NOW and codes.pop() not in NODE_CODES
+    return len(codes) == 1 and not codes & _NOT_NOW and codes.pop() not in _NODES
 
 
 def _code_of(said: Any) -> int:
