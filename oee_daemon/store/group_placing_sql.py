@@ -84,11 +84,8 @@ def lock_key(conn: Connection, key: str | None) -> None:
 
 def lock_limits(conn: Connection, *, limited: bool) -> None:
     """What the order is stored behind, before any row is locked: an edit takes the same in this order."""
-    first, *_ = creating_sql.batch_of(True, limited=limited).texts
-    try:
-        psycopg.RawCursor(driver(conn)).execute(first)
-    except psycopg.Error as e:
-        raise fault(conn, e, first) from e
+    first, _ = creating_sql.batch_of(True, limited=limited).texts
+    Statement(first).first(conn)
 
 
 def find_group(conn: Connection, key: str) -> tuple[UUID, bytes] | None:
