@@ -37,7 +37,7 @@ _BLOCK, _BEFORE, _PARTS = 1024, 3, 8
 _MINUTE, _APART = 150, (210, 490)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Shift:
     """By `bps` a venue, or all as `market`, stood elsewhere, from and until a time in ms since the epoch: the
     one before the order was written, the other once it was taken back. Nobody can have missed it between

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,15 +37,10 @@ _ORDER = "INSERT INTO sim_faults (target, kind, ms, percent) VALUES (?, ?, ?, 10
 
 
 @dataclass(slots=True)
-class Stood:
-    """One fault. Between `begun_ms` and `ended_ms` it may have been met, between `sure_ms` it was."""
+class Stood(Shift):
+    """One fault. Where it moves no price, `bps` is what else it is drawn by."""
 
-    target: str
     kind: str
-    ms: int
-    begun_ms: float
-    sure_ms: tuple[float, float]
-    ended_ms: float
 
 
 class WatchFaults:
@@ -66,22 +61,16 @@ class WatchFaults:
         if kind in _MOVES:
             target = target or draw.choice(("raydium", "meteora"))
             ms *= draw.choice((1, -1))
-        number = self._write(target, kind, ms)
-        if number is None:
-            return False
-        later(STANDS_S, lambda: self._end(number))
-        return True
-
-    def _write(self, target: str, kind: str, ms: int) -> int | None:
         with self._lock:
             if any(stood.target == target for stood in self._open.values()):
-                return None
+                return False
             begun = time.time() * 1000
             (number,) = write_ledger(self._ledger, _ORDER, (target, kind, ms))
             now = time.time() * 1000
-            stood = self._open[number] = Stood(target, kind, ms, begun, (now, now), float("inf"))
+            stood = self._open[number] = Stood(target, ms, begun, float("inf"), (now, now), kind)
             self.stood.append(stood)
-            return int(number)
+        later(STANDS_S, lambda: self._end(number))
+        return True
 
     def _end(self, number: int) -> None:
         with self._lock:
@@ -96,9 +85,8 @@ class WatchFaults:
         for number in list(self._open):
             self._end(number)
 
-    def shifts(self) -> list[Shift]:
-        moves = [s for s in self.stood if s.kind in _MOVES]
-        return [Shift(s.target, s.ms, s.begun_ms, s.ended_ms, s.sure_ms) for s in moves]
+    def shifts(self) -> Sequence[Shift]:
+        return [stood for stood in self.stood if stood.kind in _MOVES]
 
     def blind(self) -> list[tuple[float, float]]:
         """When no price can have been seen."""
