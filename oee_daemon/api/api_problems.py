@@ -28,6 +28,17 @@ log = logging.getLogger(__name__)
 _UNKNOWN = "outcome_unknown"
 #: Where orders are placed.
 _PLACES = ("/api/orders/execute", "/api/orders/group")
+#: How whatever is refused ends that places an order; and what a refusal leaves as it was instead, by route.
+_STORED = "Nothing was stored."
+LEFT_ALONE = {
+    ("PATCH", "/api/orders/{order_id}"): "The order is as it was.",
+    ("POST", "/api/orders/{order_id}/cancel"): "The order is as it was.",
+    ("POST", "/api/orders/cancel"): "What was not cancelled goes on.",
+    ("POST", "/api/resume"): "Nothing was resumed: a halt stands.",
+    ("POST", "/api/halt"): "This request has halted nothing.",
+    ("POST", "/api/tokens"): "The list of tokens is as it was.",
+    ("DELETE", "/api/tokens/{name}"): "The list of tokens is as it was.",
+}
 #: What pydantic calls a mistake, and what it is called here.
 _CODES = {
     "enum": "invalid_choice",
@@ -81,7 +92,17 @@ def as_problem(error: Exception, request: Request | None = None) -> JSONResponse
     status = planned.status if isinstance(planned, Refused) else 503
     field, hint = getattr(planned, "field", None), getattr(planned, "hint", None)
     retryable = planned.retryable
-    return problem(status, planned.code, planned.message, retryable=retryable, field=field, hint=hint)
+    message = planned.message
+    if request is not None and (left := _left_alone(request)) is not None:
+        message = message.replace(_STORED, left)
+        if planned.code == _UNKNOWN:
+            message, hint = "Postgres was lost on the way; whether it was done is not known.", "Look first."
+    return problem(status, planned.code, message, retryable=retryable, field=field, hint=hint)
+
+
+def _left_alone(request: Request) -> str | None:
+    """What the request would have changed, as it is; none of one that places orders, or reads."""
+    return LEFT_ALONE.get((request.method, getattr(request.scope.get("route"), "path", "")))
 
 
 class _NotRepeated(Unavailable):

@@ -57,7 +57,8 @@ def _check_network(meant: str | None, ours: str, *, here: bool) -> None:
             "oee daemon restart" if here else "where the daemon runs, set the network, and oee daemon restart"
         )
         raise Conflict(
-            f"The order is meant for the network {meant[:40]!r}, and this daemon trades on {ours}.",
+            f"The request is meant for the network {meant[:40]!r}, and this daemon trades on {ours}."
+            " Nothing was stored.",
             code="other_network",
             field=NETWORK_HEADER,
             hint=f"To trade there: {there}. To trade here: OEE_NETWORK={ours}",

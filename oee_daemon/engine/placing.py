@@ -124,7 +124,7 @@ class Placing:
         why, late = engine_quotes.reasons(answers)
         message = f"No venue has a price of {base.symbol} in {quote.symbol} for that amount.{why}"
         if late:
-            hint = "Who of those outside is away: oee doctor. Nothing was placed."
+            hint = "Who of those outside is away: oee doctor"
             return Conflict(message, code="no_price", hint=hint)
         hint = "Try a smaller amount, or another pair."
         return InvalidInput(message, code="no_price", field="targetPrice", hint=hint)

@@ -10,9 +10,11 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from oee_daemon.api import api_app, api_problems, api_state
 from oee_daemon.embedded import Servers
 from oee_daemon.queue.queue_roster import Roster
 from tests.kit.answers import refused
@@ -329,3 +331,49 @@ def test_what_was_accepted_under_it_goes_on_under_it_until_somebody_edits(homes:
         assert "keeps" not in again and "OEE_MAX_IMPACT 1 to unset" in " ".join(again.split())
     finally:
         cli.run("daemon", "stop")
+
+
+#: What is refused over what it would have changed, and how its refusal ends.
+CHANGING = (
+    ("PATCH", "/api/orders/ONE", {"slippageBps": 7}, "The order is as it was."),
+    ("POST", "/api/resume", None, "Nothing was resumed: a halt stands."),
+    ("POST", "/api/orders/execute", {"inputToken": "SOL", "outputToken": "USDC", "amount": 1},
+     "Nothing was stored."),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "body", "ends"), CHANGING)
+def test_a_refusal_says_what_is_as_it_was(
+    api: Shared, method: str, path: str, body: dict[str, Any] | None, ends: str
+) -> None:
+    """An edit stores nothing new in any case, and no order is meant by a resume."""
+    one = api.place({"inputToken": "SOL", "outputToken": "USDC", "amount": 1, "type": "limit",
+                     "targetPrice": 900, "far": True})  # fmt: skip
+    for header, value in (("OEE-Settings", "max_order=5"), ("OEE-Network", "mainnet")):
+        answer = api.http.request(method, path.replace("ONE", one), json=body, headers={header: value})
+        problem = refused(answer, 409, answer.json()["code"], header)
+        assert problem["detail"].endswith(f" {ends}") and problem["detail"].count("Nothing was") <= 1
+        assert "The order is meant" not in problem["detail"]
+    assert api.http.get(f"/api/orders/{one}").json()["slippageBps"] != 7
+    api.http.post(f"/api/orders/{one}/cancel")
+
+
+def test_a_halt_leaves_an_order_as_it_was(api: Shared) -> None:
+    one = api.place({"inputToken": "SOL", "outputToken": "USDC", "amount": 1, "type": "limit",
+                     "targetPrice": 900, "far": True})  # fmt: skip
+    api.http.post("/api/halt", json={})
+    try:
+        problem = refused(api.http.patch(f"/api/orders/{one}", json={"slippageBps": 7}), 409, "halted")
+        assert problem["detail"].endswith("or sent. The order is as it was.")
+    finally:
+        api.http.post("/api/resume")
+    api.http.post(f"/api/orders/{one}/cancel")
+
+
+def test_each_route_of_those_sentences_is_there() -> None:
+    routes = {
+        (method, str(getattr(route, "path", "")))
+        for route in api_app.build(object.__new__(api_state.State)).routes
+        for method in getattr(route, "methods", ())
+    }
+    assert set(api_problems.LEFT_ALONE) <= routes
