@@ -24,6 +24,7 @@ from oee_cli.cli_errors import Forbidden, HomeLost, Refused, Stopped, Unreachabl
 from oee_cli.output import Output
 from oee_cli.search_path import engine_flags
 from oee_cli.settings.settings_load import Settings
+from oee_daemon.contract.atomic_file import write_remedy
 from oee_daemon.contract.protocol import EXIT_HELD, EXIT_OTHER_DATABASE, PHASES, READY
 
 #: Seconds for the daemon to come up; the first start of a home makes a database.
@@ -216,7 +217,8 @@ class Launcher(Resident):
             self.settings.log_file.parent.mkdir(mode=0o700, exist_ok=True)
         except OSError as e:
             raise Forbidden(
-                f"{e.filename} can't be made: {e.strerror}.", hint="Set OEE_HOME to a folder of yours."
+                f"{e.filename} can't be made: {e.strerror}.",
+                hint=write_remedy(e, "Set OEE_HOME to a folder of yours."),
             ) from None
 
     @contextmanager

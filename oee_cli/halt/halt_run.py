@@ -22,6 +22,7 @@ from oee_cli.output import Output, clean
 from oee_cli.settings.settings_in_force import database_before
 from oee_cli.settings.settings_load import Settings, is_set, load_settings
 from oee_daemon.contract.addresses import OWN
+from oee_daemon.contract.atomic_file import write_remedy
 from oee_daemon.contract.halt_mark import MOST_TEXT, Mark, path_of, write
 
 #: Seconds for the daemon's answer: it waits for its workers, and for a database that is slow.
@@ -71,7 +72,9 @@ def _write_mark(settings: Settings, mark: Mark) -> None:
     except PermissionError:
         raise Forbidden(f"{settings.home} can't be written to by this account.") from None
     except OSError as e:
-        raise CliError(f"{path_of(settings.home)} can't be written: {e.strerror}.") from None
+        raise CliError(
+            f"{path_of(settings.home)} can't be written: {e.strerror}.", hint=write_remedy(e, "") or None
+        ) from None
 
 
 def _ask(client: Client, asked: dict[str, str | None]) -> dict[str, Any] | str:

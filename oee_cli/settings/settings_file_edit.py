@@ -17,7 +17,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Item
 
 from oee_cli.cli_errors import Forbidden, UsageFault
-from oee_daemon.contract.atomic_file import atomic_file
+from oee_daemon.contract.atomic_file import atomic_file, write_remedy
 from oee_daemon.contract.setting_table import file_name
 
 
@@ -88,7 +88,9 @@ def edit_config(path: Path, name: str, value: str | None) -> bool:
         return False
     except OSError as e:
         raise Forbidden(
-            f"{e.filename or path} can't be written: {e.strerror}.", code="config_unwritable"
+            f"{e.filename or path} can't be written: {e.strerror}.",
+            hint=write_remedy(e, "") or None,
+            code="config_unwritable",
         ) from None
     return True
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+#: What helps where something can't be written, whoever owns it.
+_REMEDIES = {
+    errno.EROFS: "Its file system is read-only: mount -o remount,rw makes it writable, or use another.",
+    errno.ENOSPC: "The disk is full: make room there.",
+    errno.EDQUOT: "The account's quota on that disk is used up: make room there.",
+}
+
+
+def write_remedy(e: OSError, otherwise: str) -> str:
+    """What helps against that; `otherwise` where the reason is none of the disk's."""
+    return _REMEDIES.get(e.errno or 0, otherwise)
 
 
 @contextmanager

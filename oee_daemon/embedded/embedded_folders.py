@@ -13,7 +13,7 @@ import pwd
 import stat
 from pathlib import Path
 
-from oee_daemon.contract.atomic_file import atomic_file
+from oee_daemon.contract.atomic_file import atomic_file, write_remedy
 from oee_daemon.embedded.embedded_account import Account
 from oee_daemon.start_errors import StartFailed
 
@@ -38,7 +38,8 @@ def make_home(home: Path, account: Account) -> None:
         home.mkdir(0o700, exist_ok=True)
     except OSError as e:
         raise StartFailed(
-            f"The home {home} can't be made: {e.strerror} ({e.filename}). Set OEE_HOME to another folder."
+            f"The home {home} can't be made: {e.strerror} ({e.filename}). "
+            f"{write_remedy(e, 'Set OEE_HOME to another folder.')}"
         ) from e
     barrier = account.barrier(home)
     if barrier == home.resolve() and _may_open(home):

@@ -17,7 +17,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from oee_daemon.contract.atomic_file import atomic_write
+from oee_daemon.contract.atomic_file import atomic_write, write_remedy
 from oee_daemon.contract.socket_paths import socket_path
 from oee_daemon.home.home_held_path import Held, in_place
 from oee_daemon.settings import Settings
@@ -50,7 +50,8 @@ class Home:
                     folder.chmod(0o700)
         except OSError as e:
             raise StartFailed(
-                f"{e.filename} can't be used: {e.strerror}. Set OEE_HOME to a folder of yours.",
+                f"{e.filename} can't be used: {e.strerror}. "
+                f"{write_remedy(e, 'Set OEE_HOME to a folder of yours.')}",
                 code="home_unusable",
             ) from None
 

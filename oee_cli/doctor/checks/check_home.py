@@ -50,6 +50,10 @@ def check_home(facts: Facts) -> Iterator[Finding]:
             )
         else:
             yield forbid("home", message, remedy, "home_foreign")
+    elif os.statvfs(path).f_flag & os.ST_RDONLY:
+        mount = next(place for place in (path.resolve(), *path.resolve().parents) if place.is_mount())
+        message = f"{path} can't be written: the file system at {mount} is read-only."
+        yield forbid("home", message, f"mount -o remount,rw {shlex.quote(str(mount))}", "home_read_only")
     elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         yield forbid("home", f"{path} can't be written.", f"chmod u+rwx {quoted}")
     else:
