@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from sqlalchemy import text
 
 from oee_daemon.api.quote_wire import event_data
 from oee_daemon.contract.status import Status
@@ -21,6 +23,8 @@ from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Anchor, UnsignedSwap
 from oee_daemon.settings import Settings
+from oee_daemon.store.database import transactions
+from tests.kit.daemons import until
 from tests.kit.engine import BOOK, Bench
 from tests.kit.now import now
 from tests.kit.waiting import grouped, legs, limit, looked, stop
@@ -168,3 +172,22 @@ def test_a_resume_puts_all_that_waits_under_what_is_set_now(bench: Bench, tmp_pa
     assert halting.resume() is not None
     assert [bench.order(order.id).keeps for order in waits] == [{"venues": "orca"}] * 3
     assert bench.order(runs.id).keeps == STRICT
+
+
+def test_a_resume_waits_for_who_has_an_order_in_hand_and_holds_up_nobody(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oee_daemon.engine.halting.WHERE_S", 60.0)
+    halting = Halting(
+        bench.db, home=tmp_path, network="simulated", home_id="x", end_worker=lambda: None, keeps=None
+    )
+    held, other = (limit(under(bench, STRICT), "0.9") for _ in range(2))
+    halting.halt(None, None)
+    with ThreadPoolExecutor(1) as pool:
+        with transactions(bench.db).begin() as conn:
+            conn.execute(text("SELECT FROM orders WHERE id = :id FOR UPDATE"), {"id": held.id})
+            resumed = pool.submit(halting.resume)
+            until(lambda: bench.order(other.id).keeps is None, what="the other one")
+            assert halting.read() is not None and bench.order(held.id).keeps == STRICT
+        assert resumed.result(20) is not None
+    assert bench.order(held.id).keeps is None and halting.read() is None
