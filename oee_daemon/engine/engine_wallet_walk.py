@@ -28,7 +28,7 @@ PAUSE = (timedelta(seconds=5), timedelta(seconds=60))
 _PAGE = 1000
 #: Seconds after which a walk is left, and gone on with after a pause: well within a lease, and before its
 #: worker is taken for hung. Anybody can make it long, by transactions that name the wallet.
-SEARCH_S, GO_ON = 8.0, timedelta(seconds=1)
+SEARCH_S, GO_ON = 6.0, timedelta(seconds=1)
 #: Seconds that one who asks waits for another who takes the walk on.
 TURN_S = 1.0
 #: Where many are in doubt: seconds between two looks at the newest page, and for how long they count as many.

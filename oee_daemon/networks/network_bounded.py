@@ -16,8 +16,9 @@ from oee_daemon.orders.swap import Anchor, Fill, Look, SignedSwap
 
 T = TypeVar("T")
 
-#: Seconds that the chain has to answer.
-CHAIN_S = 4.0
+#: Seconds that the chain has to answer; that a look has beyond its wait, which asks several things one after
+#: another; and a page of what has landed, which has many calls.
+CHAIN_S, ROUND_S, PAGE_S = 4.0, 7.0, 6.0
 
 
 class BoundedChain:
@@ -45,7 +46,7 @@ class BoundedChain:
         await self._ask(CHAIN_S, self._chain.submit(swap, CHAIN_S))
 
     async def look(self, swap: SignedSwap, wait_s: float = 0) -> Sequence[Look]:
-        return await self._ask(wait_s + CHAIN_S, self._chain.look(swap, wait_s=wait_s))
+        return await self._ask(wait_s + ROUND_S, self._chain.look(swap, wait_s=wait_s))
 
     async def fill(self, signature: str) -> Fill | None:
         return await self._ask(CHAIN_S, self._chain.fill(signature))
@@ -54,7 +55,7 @@ class BoundedChain:
         self, *, limit: int, before: str | None = None, mints: Sequence[str] = (), urgent: bool = True
     ) -> FillPage:
         return await self._ask(
-            CHAIN_S, self._chain.fills(limit=limit, before=before, mints=mints, urgent=urgent)
+            PAGE_S, self._chain.fills(limit=limit, before=before, mints=mints, urgent=urgent)
         )
 
     async def landings(

@@ -41,9 +41,9 @@ from oee_daemon.orders.swap import Fill, Landed
 log = logging.getLogger(__name__)
 
 #: Signatures a page has at most, and transactions in one request: each is some KB. A page is thirty calls:
-#: at ten a second, and after pages that have left no turns, it is read within `CHAIN_S`.
+#: at ten a second, and after pages that have left no turns, it is read within its deadline (`PAGE_S`).
 PAGE, BATCH = 20, 10
-#: As `PAGE`, where an endpoint tells each transaction by itself: a page is of one deadline (`CHAIN_S`).
+#: As `PAGE`, where an endpoint tells each transaction by itself, or one is waited for that does not answer.
 SHORT_PAGE = 5
 #: Seconds for one request.
 REQUEST_S = 2.0
@@ -61,6 +61,15 @@ class History:
     def __init__(self, pool: Pool, wallet: str) -> None:
         self._pool = pool
         self._wallet = wallet
+        #: Whether each endpoint listed the page before.
+        self._all_told = True
+
+    def _most(self) -> int:
+        """Landings that are read within a page's deadline: in so many requests as they take, one by one."""
+        if not self._all_told:
+            return SHORT_PAGE
+        known = (one.largest_batch for one in self._pool.endpoints if one.is_learnt(BATCH))
+        return min(PAGE, SHORT_PAGE + 2 * (min((most for most in known if most), default=BATCH) - 1))
 
     async def page(
         self,
@@ -73,11 +82,14 @@ class History:
     ) -> FillPage:
         """As `Chain.fills`, on the chain of that genesis hash; a page may have fewer than `limit`, and
         another after it."""
-        if before is not None and not _APART.fullmatch(before):
-            await self._must_have_landed(before, genesis, urgent)
-        batchless = any(endpoint.batches is False for endpoint in self._pool.endpoints)
-        limit = min(limit, SHORT_PAGE if batchless else PAGE)
-        lists = await self._lists(genesis, limit, before, urgent)
+        limit = min(limit, self._most())
+        try:
+            lists = await self._lists(genesis, limit, before, urgent)
+        except ChainUnavailable:
+            if before is not None and not _APART.fullmatch(before):
+                await self._must_have_landed(before, genesis, urgent)
+            raise
+        self._all_told = len(lists) == len(self._pool.endpoints)
         if _fell_silent(_places(before) or {}, lists):
             # Who goes on from there would have to wait for it; who begins anew asks those that answer.
             raise BadCursor
