@@ -15,16 +15,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate, takewhile
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
-from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
-from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, must_be_of
-from oee_daemon.networks.solana.solana_fill import Unreadable
-from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS, shown_of, whose
-from oee_daemon.networks.solana.solana_look_evidence import Shown, moved_by
+from oee_daemon.networks.solana.rpc.rpc_answers import Call
+from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS
+from oee_daemon.networks.solana.solana_landing_reader import BATCH, REQUEST_S, LandingReader
 from oee_daemon.networks.solana.solana_swap_memo import read_memo
 from oee_daemon.networks.solana.solana_wallet_list import (
     LISTED,
@@ -36,17 +33,14 @@ from oee_daemon.networks.solana.solana_wallet_list import (
     listed,
     times_of,
 )
-from oee_daemon.orders.swap import Fill, Landed
 
 log = logging.getLogger(__name__)
 
-#: Signatures a page has at most, and transactions in one request: each is some KB. A page is thirty calls:
-#: at ten a second, and after pages that have left no turns, it is read within its deadline (`PAGE_S`).
-PAGE, BATCH = 20, 10
+#: Signatures a page has at most. It is thirty calls: at ten a second, and after pages that have left no
+#: turns, it is read within its deadline (`PAGE_S`).
+PAGE = 20
 #: As `PAGE`, where an endpoint tells each transaction by itself, or one is waited for that does not answer.
 SHORT_PAGE = 5
-#: Seconds for one request.
-REQUEST_S = 2.0
 #: 64 bytes in base 58.
 _SIGNATURE = re.compile(r"[1-9A-HJ-NP-Za-km-z]{64,88}")
 #: Where each endpoint goes on from: a signature and its name, of each.
@@ -61,6 +55,7 @@ class History:
     def __init__(self, pool: Pool, wallet: str) -> None:
         self._pool = pool
         self._wallet = wallet
+        self._reader = LandingReader(pool, wallet)
         #: Whether each endpoint listed the page before.
         self._all_told = True
 
@@ -94,7 +89,7 @@ class History:
             # Who goes on from there would have to wait for it; who begins anew asks those that answer.
             raise BadCursor
         united = _united({name: one.rows for name, one in lists.items()}, limit, before)
-        fills, unread = await self._fills(united.signatures, genesis, mints, urgent)
+        fills, unread = await self._reader.fills(united.signatures, genesis, mints, urgent=urgent)
         return FillPage(
             fills,
             united.following,
@@ -132,7 +127,7 @@ class History:
 
     async def fills_of(self, genesis: str, signatures: Sequence[str]) -> FillPage:
         """As `Chain.fills_of`."""
-        fills, unread = await self._fills(signatures, genesis)
+        fills, unread = await self._reader.fills(signatures, genesis)
         return FillPage(fills, None, unread=unread)
 
     async def _lists(
@@ -173,55 +168,6 @@ class History:
         heard = await self._pool.each([GENESIS, statuses], REQUEST_S, urgent=urgent)
         if not any(said[0] == genesis and is_final(said[1]) for said in heard.values()):
             raise BadCursor
-
-    async def _fills(
-        self, signatures: Sequence[str], genesis: str, mints: Sequence[str] = (), urgent: bool = True
-    ) -> tuple[list[Fill], list[UUID]]:
-        """Those that can be read, and the orders of those that can't be: as two endpoints tell it, since what
-        a landing moved is not in what the wallet has signed. Raises `ChainUnavailable`."""
-        fills: list[Fill] = []
-        unread: list[UUID] = []
-        for begin in range(0, len(signatures), BATCH):
-            part = signatures[begin : begin + BATCH]
-            calls: list[Call] = [GENESIS, *(("getTransaction", [one, OPTIONS]) for one in part)]
-
-            def read(results: list[Result], part: Sequence[str] = part) -> tuple[list[Fill], list[UUID]]:
-                return self._read(part, _all_told(results, genesis), mints)
-
-            found, *other = await self._pool.two(calls, read, REQUEST_S, urgent=urgent)
-            if any(_amounts(one) != _amounts(found) for one in other):
-                raise ChainUnavailable(
-                    "The RPC endpoints tell different amounts of a landing. See: oee doctor"
-                )
-            fills += found[0]
-            unread += found[1]
-        return fills, unread
-
-    def _read(
-        self, signatures: Sequence[str], results: Sequence[Any], mints: Sequence[str]
-    ) -> tuple[list[Fill], list[UUID]]:
-        """By one endpoint's word."""
-        fills, unread = [], []
-        for signature, said in zip(signatures, results, strict=True):
-            try:
-                shown = self._shown(said, signature, mints)
-            except Unreadable:
-                # It moved something, and was no swap; or was one, and moved more than two tokens.
-                if (order_id := whose(said, self._wallet)) is not None:
-                    unread.append(order_id)
-                continue
-            if isinstance(shown.result, Landed):
-                fills.append(shown.result.fill)
-        return fills, unread
-
-    def _shown(self, said: Any, signature: str, mints: Sequence[str]) -> Shown:
-        """As `shown_of`: by itself, and else as a swap of `mints`."""
-        try:
-            return shown_of(said, signature, self._wallet)
-        except Unreadable:
-            if not mints:
-                raise
-            return shown_of(said, signature, self._wallet, mints)
 
 
 class _United(NamedTuple):
@@ -304,22 +250,6 @@ def _last_known(full: Sequence[list[Row]]) -> str | None:
     first = max(full, key=lambda rows: int(rows[-1]["slot"]))
     known = set.intersection(*({str(row["signature"]) for row in rows} for rows in full))
     return next((str(row["signature"]) for row in reversed(first) if row["signature"] in known), None)
-
-
-def _amounts(told: tuple[list[Fill], list[UUID]]) -> tuple[object, ...]:
-    """What has to be the same whoever tells it."""
-    fills, unread = told
-    return tuple((one.signature, moved_by(one)) for one in fills), tuple(unread)
-
-
-def _all_told(results: list[Result], genesis: str) -> list[Any]:
-    must_be_of(genesis, results[0])
-    if not all(isinstance(said, dict) and isinstance(said.get("meta"), dict) for said in results[1:]):
-        raise NoAnswer("a landing that is listed and not told")
-    if any(said["meta"].get("err") is not None for said in results[1:]):
-        # It is asked for what was listed as good alone.
-        raise NoAnswer("a landing that is listed as good and told as failed")
-    return results[1:]
 
 
 def _may_be_ours(row: dict[str, Any]) -> bool:

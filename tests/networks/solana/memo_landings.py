@@ -31,9 +31,10 @@ ORDER: Any = SimpleNamespace(
 )
 
 
-def landing(payer: Keypair, **tokens: int) -> tuple[str, dict[str, Any]]:
-    """Of the wallet's purse: SOL spent by the wallet where it pays, and so many units of each mint in."""
-    notes = [crafted.memo()]
+def landing(payer: Keypair, *memos: bytes, **tokens: int) -> tuple[str, dict[str, Any]]:
+    """Of the wallet's purse: SOL spent by the wallet where it pays, and so many units of each mint in.
+    Without a memo of its own it has the order's."""
+    notes = [crafted.memo(one) for one in memos or [crafted.MEMO_TEXT]]
     message = MessageV0.try_compile(payer.pubkey(), notes, [], Hash.default())
     transaction = VersionedTransaction(message, [payer])
     loaded = [] if payer is OURS else [WALLET]

@@ -20,8 +20,9 @@ from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.solana_chain import SolanaChain
+from oee_daemon.networks.solana.solana_landing_reader import REQUEST_S
 from oee_daemon.networks.solana.solana_profile import MAINNET
-from oee_daemon.networks.solana.solana_wallet_history import REQUEST_S, History
+from oee_daemon.networks.solana.solana_wallet_history import History
 from oee_daemon.orders.swap import Landed, SignedSwap
 from oee_daemon.reads.reads_fills import Fills
 from tests.networks.solana.memo_landings import ORDER, OURS, USDC, WALLET, landing

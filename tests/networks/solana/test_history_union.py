@@ -18,9 +18,13 @@ from oee_daemon.engine.engine_wallet_walk import StillInDoubt, WalletWalk
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage
 from oee_daemon.networks.solana import solana_wallet_history
-from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.solana_wallet_history import History
 from oee_daemon.networks.solana.solana_wallet_list import LAG_SLOTS
+from tests.networks.solana import crafted
 from tests.networks.solana.memo_landings import (
     BONK,
     ORDER,
@@ -50,13 +54,18 @@ def union_of(*nodes: Any) -> FillPage:
 
 
 def lister(
-    *landings: tuple[str, dict[str, Any]], slot: int = 460, first: int = 0, failed: bool = False
+    *landings: tuple[str, dict[str, Any]],
+    slot: int = 460,
+    first: int = 0,
+    failed: bool = False,
+    lost: str = "",
 ) -> Any:
-    """A node at that slot which keeps blocks from `first` on; `failed`: it tells every landing as failed."""
+    """A node at that slot which keeps blocks from `first` on; `failed`: it tells every landing as failed;
+    `lost`: one that it lists and does not tell."""
     known = dict(landings)
 
     def told(params: Any) -> Any:
-        found = known.get(params[0])
+        found = None if params[0] == lost else known.get(params[0])
         return found and {**found, "meta": {**found["meta"], **({"err": "no"} if failed else {})}}
 
     return rpc(
@@ -135,22 +144,74 @@ def test_no_gateway_lists_by_another_node_than_it_tells_the_height_of(behind: in
         assert union_of(gateway).height <= slot - 22
 
 
+LIES = [landing(OURS, **{USDC: 8}), landing(OURS, **{BONK: 7}), landing(OURS)]
+#: Another one of the wallet's, for nobody's order.
+OTHER = landing(OURS, b"of another program", **{BONK: 3})
+
+
 @pytest.mark.parametrize("first", [True, False])
-@pytest.mark.parametrize(
-    "lies",
-    [landing(OURS, **{USDC: 8}), landing(OURS, **{BONK: 7}), landing(OURS)],
-    ids=["more", "other", "unread"],
-)
-def test_no_single_endpoint_says_what_a_landing_moved(lies: tuple[str, Any], first: bool) -> None:
+@pytest.mark.parametrize("lies", LIES, ids=["more", "other", "unread"])
+def test_no_single_endpoint_says_what_a_landing_moved(
+    lies: tuple[str, Any], first: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     """The bytes are signed, the balances are not: after a failover an order was confirmed with what one of
-    two endpoints made up."""
+    two endpoints made up; and then no other order past that landing was decided any more."""
     assert lies[0] == ONE[0]
-    nodes = [lister(lies), lister(ONE)]
-    with pytest.raises(ChainUnavailable, match="different amounts"):
-        union_of(*nodes if first else reversed(nodes))
+    nodes = [lister(lies, OTHER), lister(ONE, OTHER)]
+    page = union_of(*nodes if first else reversed(nodes))
+    assert [fill.signature for fill in page.fills] == [OTHER[0]] and page.unread == [crafted.ORDER]
+    assert [one.getMessage() for one in caplog.records if one.levelname == "ERROR"] == [
+        "RPC endpoints tell different amounts of a landing"
+    ]
     # Of one that is silent about it, the other one's word is all there is.
     (found,) = union_of(lister(), lister(ONE)).fills
     assert found.amount_out == 7
+
+
+@pytest.mark.parametrize("liar", range(3))
+@pytest.mark.parametrize("lies", LIES, ids=["more", "other", "unread"])
+@pytest.mark.parametrize(
+    ("operators", "settled"),
+    [(("a.one.com", "a.two.com", "a.three.com"), True), (("a.one.com", "b.one.com", "a.two.com"), False)],
+    ids=["three operators", "two"],
+)
+def test_of_three_operators_two_say_what_a_landing_moved(
+    lies: tuple[str, Any], liar: int, operators: Sequence[str], settled: bool
+) -> None:
+    nodes = [lister(ONE)] * 3
+    nodes[liar] = lister(lies)
+
+    async def run() -> FillPage:
+        async with AsyncExitStack() as stack:
+            served = [(await stack.enter_async_context(serving(one)))[0] for one in nodes]
+            bucket = Bucket(1000.0, 1000)
+            named = zip(served, operators, strict=True)
+            pool = Pool([Endpoint(Site(address), bucket, name) for address, name in named])
+            try:
+                return await History(pool, WALLET).page("G", limit=50, before=None)
+            finally:
+                await pool.close()
+
+    page = asyncio.run(run())
+    if settled:
+        (found,) = page.fills
+        assert (found.output_mint, found.amount_out, page.unread) == (USDC, 7, [])
+    elif page.fills:
+        # Two were asked, who agree: of two operators.
+        (found,) = page.fills
+        assert (found.output_mint, found.amount_out) == (USDC, 7) and liar != 2
+    else:
+        assert page.unread == [crafted.ORDER]
+
+
+def test_a_landing_is_read_of_whoever_tells_it() -> None:
+    """Each of two endpoints had lost another one: neither's page counted, and no walk went past them."""
+
+    nodes = [lister(ONE, OTHER, lost=lost) for lost in (ONE[0], OTHER[0])]
+    page = union_of(*nodes)
+    assert sorted(fill.signature for fill in page.fills) == sorted([ONE[0], OTHER[0]])
+    with pytest.raises(ChainUnavailable, match="tells a landing"):
+        union_of(nodes[0], nodes[0])
 
 
 def test_a_list_of_landings_reads_none_of_them_and_some_are_read_alone() -> None:
