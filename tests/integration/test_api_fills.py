@@ -18,7 +18,7 @@ from tests.kit.api_daemon import state_alone
 def test_a_chain_that_never_answers_holds_up_no_question_about_fills(
     db: Engine, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network_bounded, "CHAIN_S", 0.05)
+    monkeypatch.setattr(network_bounded, "PAGE_S", 0.05)
     state = state_alone(db, settings, tmp_path)
 
     async def never(**_asked: object) -> None:

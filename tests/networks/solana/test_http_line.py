@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from oee_daemon import event_loop
 from oee_daemon.networks.solana.rpc import rpc_outside_http
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
+from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.rpc.rpc_outside_http import MOST_BYTES, Site
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -106,6 +110,8 @@ def test_an_answer_is_whole(answer: bytes, tmp_path: Path) -> None:
         (OK + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", "an answer in an encoding"),
         (OK + b"X: " + b"x" * 70_000 + b"\r\n\r\n", "HttpParser"),
         (OK + b"\r\n" + b"x" * (MOST_BYTES + 1), f"more than {MOST_BYTES} bytes"),
+        (OK + b"X: " + b"x" * (MOST_BYTES + 70_000), f"more than {MOST_BYTES} bytes"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * (MOST_BYTES + 70_000), "more than"),
     ],
 )
 def test_what_is_no_answer(answer: bytes | None, reason: str) -> None:
@@ -137,7 +143,7 @@ def test_an_address_that_swallows_everything_costs_no_answer(monkeypatch: pytest
         server = await asyncio.start_server(Raw(SIZED).serve, "127.0.0.1", 0)
         port, connect = server.sockets[0].getsockname()[1], loop.sock_connect
 
-        async def two(*_: Any, **__: Any) -> list[Any]:
+        def two(*_: Any, **__: Any) -> list[Any]:
             kind = socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, ""
             return [(*kind, (host, port)) for host in ("192.0.2.1", "127.0.0.1")]
 
@@ -146,7 +152,7 @@ def test_an_address_that_swallows_everything_costs_no_answer(monkeypatch: pytest
                 await asyncio.Event().wait()
             await connect(sock, address)
 
-        monkeypatch.setattr(loop, "getaddrinfo", two)
+        monkeypatch.setattr(socket, "getaddrinfo", two)
         monkeypatch.setattr(loop, "sock_connect", swallowed)
         site = Site(f"http://rpc.example:{port}")
         try:
@@ -156,6 +162,101 @@ def test_an_address_that_swallows_everything_costs_no_answer(monkeypatch: pytest
             server.close()
 
     assert asyncio.run(run()) == b"{}"
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, look: Callable[[str], None]) -> None:
+    """Each name is this machine's, once `look` has returned for it."""
+    resolve = socket.getaddrinfo
+
+    def resolved(host: str, *how: Any, **more: Any) -> Any:
+        look(host)
+        return resolve("127.0.0.1", *how, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+
+
+def test_a_name_server_that_hangs_holds_up_its_own_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The few threads in which the loop looks names up all waited for it, and no other endpoint was
+    reached."""
+    over = threading.Event()
+    looked: list[str] = []
+
+    def look(host: str) -> None:
+        looked.append(host)
+        if host == "hangs.example":
+            over.wait(30)
+
+    async def run() -> bytes:
+        resolving(monkeypatch, look)
+        server = await asyncio.start_server(Raw(SIZED).serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        hanging, site = Site(f"http://hangs.example:{port}"), Site(f"http://rpc.example:{port}")
+        waiting = [asyncio.ensure_future(hanging.post("", b"{}")) for _ in range(100)]
+        try:
+            return (await asyncio.wait_for(site.post("", b"{}"), 5.0)).body
+        finally:
+            for one in waiting:
+                one.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            over.set()
+            await site.close()
+            server.close()
+
+    assert asyncio.run(run()) == b"{}"
+    assert looked.count("hangs.example") == 1
+
+
+@pytest.mark.parametrize("hangs", [True, False], ids=["hangs", "fails"])
+def test_a_host_is_reached_where_it_was_while_dns_is_away(
+    monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    over, looked = threading.Event(), 0
+
+    def look(_: str) -> None:
+        nonlocal looked
+        looked += 1
+        if looked > 1:
+            if hangs:
+                over.wait(30)
+            raise socket.gaierror("away")
+
+    async def run() -> list[bytes]:
+        resolving(monkeypatch, look)
+        raw = Raw(*[OK + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"] * 3)
+        server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
+        site = Site(f"http://rpc.example:{server.sockets[0].getsockname()[1]}")
+        try:
+            return [(await asyncio.wait_for(site.post("", b"{}"), 5.0)).body for _ in range(3)]
+        finally:
+            over.set()
+            await site.close()
+            server.close()
+
+    assert asyncio.run(run()) == [b"{}"] * 3
+
+
+@pytest.mark.parametrize("loop", [event_loop.new_loop, asyncio.new_event_loop], ids=["ours", "Python's"])
+def test_a_handshake_that_hangs_ends_with_its_deadline(loop: Callable[[], Any]) -> None:
+    """And leaves no connection behind."""
+
+    async def run() -> None:
+        gone = asyncio.Event()
+
+        async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            gone.set()
+            writer.close()
+
+        server = await asyncio.start_server(mute, "127.0.0.1", 0)
+        one = Endpoint(Site(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"), Bucket(1e3, 100))
+        with pytest.raises(NoAnswer, match="nothing within"):
+            await one.ask([("getSlot", [])], 0.2)
+        await asyncio.wait_for(gone.wait(), 5.0)
+        await one.close()
+        server.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(run())
 
 
 def test_a_line_that_the_other_side_closed_is_not_used_again() -> None:

@@ -46,8 +46,8 @@ class Line(asyncio.Protocol):
         self.lost = False
         self._answered: asyncio.Future[Reply] | None = None
         self._headers: dict[str, str] = {}
-        #: Bytes of the head so far, and whether that is all of it.
-        self._head, self._headed = 0, False
+        #: Bytes of the head so far, whether that is all of it, and bytes of the answer.
+        self._head, self._headed, self._came = 0, False, 0
         self._transport: asyncio.Transport
 
     @property
@@ -60,7 +60,7 @@ class Line(asyncio.Protocol):
         """Raises `LineBroken`. Where it is cancelled, or fails, the connection is closed."""
         self._parser = httptools.HttpResponseParser(self)
         self._headers, self._body = {}, bytearray()
-        self._head, self._headed = 0, False
+        self._head, self._headed, self._came = 0, False, 0
         self._keeps = False
         self._answered = asyncio.get_running_loop().create_future()
         try:
@@ -92,7 +92,9 @@ class Line(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as e:
             self._fail(type(e).__name__)
             return
-        if len(self._body) > self._most:
+        self._came += len(data)
+        # What comes and is no body, as a header without an end, is kept by the parser as well.
+        if max(len(self._body), self._came - _MOST_HEAD) > self._most:
             self._fail(f"more than {self._most} bytes")
 
     def connection_lost(self, exc: Exception | None) -> None:

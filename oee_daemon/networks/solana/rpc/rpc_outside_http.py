@@ -15,7 +15,7 @@ from functools import cache
 from urllib.parse import quote, unquote, urlsplit
 
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
-from oee_daemon.networks.solana.rpc.rpc_first_address import reached
+from oee_daemon.networks.solana.rpc.rpc_first_address import Addresses, reached
 from oee_daemon.networks.solana.rpc.rpc_http_line import Line, LineBroken, Reply
 
 #: Bytes of an answer that are read; the largest honest one is a simulation's, some hundred KB.
@@ -44,7 +44,7 @@ class Site:
         self._host = "localhost" if self._socket else _ascii(parts.hostname)
         # Nothing of the environment: what is asked goes where the settings say, and by no proxy.
         self._tls = _tls() if parts.scheme == "https" else None
-        self._port = 0 if self._socket else parts.port or (443 if self._tls else 80)
+        self._addresses = Addresses(self._host, parts.port or (443 if self._tls else 80))
         self._head = _head(self._host if self._socket else parts.netloc.rpartition("@")[2], headers)
         if parts.username is not None:
             told = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
@@ -107,7 +107,7 @@ class Site:
             _, line = await loop.create_unix_connection(self._new_line, self._socket)
         else:
             name = self._host if self._tls else None
-            sock = await reached(self._host, self._port)
+            sock = await reached(self._addresses)
             _, line = await loop.create_connection(
                 self._new_line, sock=sock, ssl=self._tls, server_hostname=name
             )
