@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
@@ -11,9 +10,8 @@ from typing import Any
 import pytest
 
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.chain import FillPage
-from oee_daemon.networks.network_bounded import PAGE_S, BoundedChain
+from oee_daemon.networks.network_bounded import PAGE_S
 from oee_daemon.networks.solana.rpc import request_bucket
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
@@ -23,16 +21,13 @@ from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.networks.solana.solana_landing_reader import REQUEST_S
 from oee_daemon.networks.solana.solana_profile import MAINNET
 from oee_daemon.networks.solana.solana_wallet_history import History
-from oee_daemon.orders.swap import Landed, SignedSwap
 from oee_daemon.reads.reads_fills import Fills
-from tests.networks.solana.memo_landings import ORDER, OURS, USDC, WALLET, landing
-from tests.networks.solana.server import Asked, Said, rpc, serving
+from tests.networks.solana.memo_landings import WALLET
+from tests.networks.solana.server import Asked, Said, serving
 from tests.networks.solana.test_history_union import walker
 
 #: More than are read.
 LANDED = range(2_000, 1_000, -1)
-#: Seconds of what takes a node long, and of all else.
-HEAVY, LIGHT_S = {"getSignaturesForAddress": 0.8, "getTransaction": 1.7}, 0.1
 
 
 class Reckoned(Bucket):
@@ -156,45 +151,3 @@ def test_a_page_is_short_as_long_as_an_endpoint_does_not_answer() -> None:
 
     asyncio.run(run())
     assert limits == [20, 5, 5, 20]
-
-
-def test_a_round_of_looks_has_the_time_that_its_questions_have() -> None:
-    """Of endpoints that are slow, and one that hangs, no look came to an end: what they had said was lost,
-    and a landed order never confirmed."""
-    signature, told = landing(OURS, **{USDC: 7})
-    row = {"signature": signature, "slot": 400, "err": None, "confirmationStatus": "finalized"}
-    node = rpc(
-        {
-            "getGenesisHash": lambda _: "G",
-            "getEpochInfo": lambda _: {"absoluteSlot": 5_000, "blockHeight": 4_800},
-            "getFirstAvailableBlock": lambda _: 0,
-            # It has forgotten it, and has it in its list.
-            "getSignatureStatuses": lambda _: {"context": {"slot": 5_001}, "value": [None]},
-            "getSignaturesForAddress": lambda _: [row],
-            "getTransaction": lambda _: told,
-        },
-        batches=False,
-    )
-
-    async def slow(asked: Asked) -> Said:
-        one = {} if isinstance(asked.json, list) else asked.json
-        await asyncio.sleep(HEAVY.get(one.get("method"), LIGHT_S))
-        return node(asked)
-
-    swap = SignedSwap(
-        order_id=ORDER.id, attempt=1, signature=signature, last_valid_height=1_050,
-        raw=base64.b64decode(told["transaction"][0]),
-    )  # fmt: skip
-
-    async def run() -> None:
-        async with serving(slow) as (one, _), serving(lambda _: Said(hang=True)) as (two, _):
-            pool = open_pool([one, two], 1000.0, 1000)
-            chain = BoundedChain(SolanaChain(pool, wallet=WALLET, genesis="G"), FaultLog())
-            final = []
-            # Of a machine that is busy it may take more than one.
-            while not final:
-                final = [look for look in await chain.look(swap) if look.final]
-            assert isinstance(final[0].seen, Landed)
-            await pool.close()
-
-    asyncio.run(run())
