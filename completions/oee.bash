@@ -117,7 +117,7 @@ _oee_takes_value() {
     return 1
 }
 
-# Adds the known orders that begin with what was typed, with what they are where several do.
+# Adds the known orders, or wallets, that begin with what was typed, with what they are where several do.
 _oee_orders() {
     local id what tab=$'\t'
     local -a ids=() lines=()
@@ -284,6 +284,9 @@ _oee() {
             "backup:0") files="1"; ;;
             "restore:0") files="1"; ;;
             "wallet:0") words="new import list show default lock unlock remove balance"; ;;
+            "wallet show:0") orders="wallets"; ;;
+            "wallet default:0") orders="wallets"; ;;
+            "wallet remove:0") orders="wallets"; ;;
             "wallet balance:"*) words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "tokens:0") words="search new add remove"; ;;
             "tokens remove:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;

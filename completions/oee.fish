@@ -503,6 +503,12 @@ function __oee_offers
             case 'restore:0'
             case 'wallet:0'
                 printf '%s\t%s\n' 'new' 'Make a new key, sealed by a passphrase' 'import' 'Take over a key from stdin, never from an argument' 'list' 'Every wallet of this home' 'show' 'Its address, file and kind, and whether it is locked; never the key' 'default' 'Let the engine sign with this one, from its next start on' 'lock' 'Make the worker forget the key' 'unlock' 'Open the sealed wallet that the engine signs with, until it is locked or the daemon ends' 'remove' 'Delete its file, after asking for its name and for a backup' 'balance' 'What the wallet in use holds, and what it is worth: as oee balance'
+            case 'wallet show:0'
+                command oee __orders wallets 2>/dev/null
+            case 'wallet default:0'
+                command oee __orders wallets 2>/dev/null
+            case 'wallet remove:0'
+                command oee __orders wallets 2>/dev/null
             case 'wallet balance:*'
                 printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'tokens:0'

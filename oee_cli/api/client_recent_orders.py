@@ -7,7 +7,7 @@ the rule of `settings.load`, which costs four times `python -c pass`; a test hol
 """
 
 # pathlib costs as much as all the rest of a Tab.
-# ruff: noqa: PTH111, PTH118, PTH123
+# ruff: noqa: PTH111, PTH118, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -93,14 +93,25 @@ def read_recent(path: str) -> list[str]:
 
 
 def offer_orders(arguments: list[str]) -> int:
-    """What the shells' scripts ask for by `oee __orders [live]`: `id<tab>what it is`, a line each."""
+    """What the shells' scripts ask for by `oee __orders [all | live | wallets]`: `id<tab>what it is`, a line
+    each."""
     home, url = _find_home()
+    if arguments == ["wallets"]:
+        return _offer_wallets(home)
     lines = read_recent(os.path.join(home, "run", recent_file_name(url)))
     if arguments == ["live"]:
         lines.sort(key=lambda line: line.endswith(ENDED))
     for line in lines:
         identifier, _, what = line.partition(" ")
         sys.stdout.write(f"{identifier[:_SHORT]}\t{what}\n")
+    return 0
+
+
+def _offer_wallets(home: str) -> int:
+    with suppress(OSError):
+        for file in sorted(os.listdir(os.path.join(home, "wallets"))):
+            if file.endswith(".json") and file.isprintable():
+                sys.stdout.write(f"{file[:-5]}\twallets/{file}\n")
     return 0
 
 

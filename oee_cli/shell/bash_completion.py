@@ -19,7 +19,7 @@ _oee_takes_value() {
     return 1
 }
 
-# Adds the known orders that begin with what was typed, with what they are where several do.
+# Adds the known orders, or wallets, that begin with what was typed, with what they are where several do.
 _oee_orders() {
     local id what tab=$'\t'
     local -a ids=() lines=()

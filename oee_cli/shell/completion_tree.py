@@ -1,8 +1,8 @@
 """What can be completed: the commands as Typer built them, each option and argument with its values.
 
 The module of each shell writes it down as a script. All that is known beforehand is written into the script,
-so a Tab starts no process; only orders are asked for, by `oee __orders`, which loads next to nothing. The
-tests compare the files in `completions/` with what is generated here.
+so a Tab starts no process; only orders and wallets are asked for, by `oee __orders`, which loads next to
+nothing. The tests compare the files in `completions/` with what is generated here.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from oee_daemon.contract.status import Status
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What may stand in one place: words with what they mean, files, or orders (`all`, or `live` first).
+    """What may stand in one place: words with what they mean, files, or what `oee __orders` says.
 
+    `orders`: which of those: `all`, `live` (these first) or `wallets`.
     `listed`: several words, with commas between them.
     """
 
@@ -128,6 +129,8 @@ def _values_of(parameter: Any, path: tuple[str, ...], name: str) -> Values:
         # Only what still runs can be cancelled or goes on to be watched: that comes first.
         live = path[-1] in ("watch", "cancel")
         return Values((("last", "the newest order"),), orders="live" if live else "all")
+    if metavar == "NAME" and path[:1] == ("wallet",) and path[-1] not in ("new", "import"):
+        return Values(orders="wallets")
     if metavar == "SETTING":
         from oee_daemon.contract.setting_table import SETTINGS
 

@@ -8,11 +8,12 @@ _HEAD = r"""
 #compdef oee
 # Completion of oee. Made by `oee completion zsh`: change the generator, not this file.
 
-# The known orders with what they are, a line each, the newest first.
+# The known orders with what they are, a line each, the newest first; or the wallets.
 _oee_orders() {
-    local -a ids lines expl
+    local -a ids lines expl last
     local line
-    for line in ${(f)"$(command oee __orders $1 2>/dev/null)"} $'last\tthe newest order'; do
+    [[ $1 == wallets ]] || last=($'last\tthe newest order')
+    for line in ${(f)"$(command oee __orders $1 2>/dev/null)"} $last; do
         ids+=(${line%%$'\t'*})
         lines+=("${line/$'\t'/  }")
     done

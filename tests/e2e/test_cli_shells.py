@@ -28,6 +28,7 @@ TYPED = [
     ("oee show la\t\n", "show last"),
     ("oee history --side se\t\n", "history --side sell"),
     ("oee show 0c\t\n", "show 0c2f0b8e"),
+    ("oee wallet show tra\t\n", "wallet show trading"),
     ("oee cancel 77\t--json\n", "cancel 77d1a9c0 --json"),
     ("oee fills --order e1\t\n", "fills --order e19b0a44"),
     ("oee submit many\t\n", "submit many orders.csv"),
@@ -45,6 +46,8 @@ OFFERED: list[tuple[str, set[str]]] = [
     ("oee buy --slippage 1% SOL USDT 1 ", set()),
     ("oee buy SOL USDC --dry", {"--dry-run"}),
     ("oee show la", {"last"}),
+    ("oee wallet show ", {"simulated", "trading"}),
+    ("oee wallet new ", set()),
     ("oee history --side se", {"sell"}),
     ("oee history --side=se", {"--side=sell"}),
     ("oee submit many", {"many orders.csv"}),
@@ -98,6 +101,9 @@ def folder(tmp_path: Path) -> Path:
     seen = Recent(run, None)
     seen.note(ORDERS)
     seen.save()
+    (tmp_path / "h" / "wallets").mkdir()
+    for name in ("simulated", "trading"):
+        (tmp_path / "h" / "wallets" / f"{name}.json").touch()
     (tmp_path / "many orders.csv").touch()
     return tmp_path
 
