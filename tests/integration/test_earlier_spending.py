@@ -20,8 +20,8 @@ from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store import uncounted_sql
 from oee_daemon.store.creating_sql import Armed
+from tests.integration.limited import USD, Limited
 from tests.integration.test_editing import editor
-from tests.integration.test_limits import USD, Limited
 from tests.kit.engine import Bench
 from tests.kit.now import now
 

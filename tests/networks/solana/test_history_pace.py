@@ -22,9 +22,9 @@ from oee_daemon.networks.solana.solana_landing_reader import REQUEST_S
 from oee_daemon.networks.solana.solana_profile import MAINNET
 from oee_daemon.networks.solana.solana_wallet_history import History
 from oee_daemon.reads.reads_fills import Fills
+from tests.networks.solana.listing_nodes import walker
 from tests.networks.solana.memo_landings import WALLET
 from tests.networks.solana.server import Asked, Said, serving
-from tests.networks.solana.test_history_union import walker
 
 #: More than are read.
 LANDED = range(2_000, 1_000, -1)
