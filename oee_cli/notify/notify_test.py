@@ -13,7 +13,7 @@ _LIMIT_S = 60.0
 
 def notify_targets(output: Output) -> ExitCode:
     with session(output) as client:
-        output.note(f"telling everybody who is set: each may take some seconds, all of them {_LIMIT_S:.0f} s")
+        output.note(f"telling whoever is set: each may take some seconds, all of them {_LIMIT_S:.0f} s")
         found = client.read("POST", "/api/notify/test", timeout=_LIMIT_S)["targets"]
     if not found:
         raise UsageFault(

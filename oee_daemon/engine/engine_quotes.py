@@ -167,7 +167,9 @@ def choose(answers: Sequence[VenueAnswer], mode: SwapMode, bound: int | None) ->
     if best is None:
         over = any(a.error is not None and a.error["code"] == "impact_too_high" for a in answers)
         code = "impact_too_high" if over else "no_route"
-        raise AttemptFailed(f"No venue can fill it.{why}", code=code, retryable=late)
+        silent = all(a.error is not None and a.error["retryable"] for a in answers)
+        said = "No venue has told a price." if answers and silent else "No venue can fill it."
+        raise AttemptFailed(f"{said}{why}", code=code, retryable=late)
     thin = all(a.quote is None or a.quote.thin for a in answers)
     if thin and not late and bound is None and (best.price_impact_bps or 0) > MOST_THIN:
         # Others refuse it now, and this pool may hold a few dollars: all would be sold for them.

@@ -107,7 +107,7 @@ def test_what_several_venues_of_one_api_say_is_said_once() -> None:
     answers = [VenueAnswer(venue=name, latency_ms=1, error=error) for name in ("jupiter", "meteora", "orca")]
     with pytest.raises(AttemptFailed) as caught:
         choose(answers, SwapMode.EXACT_IN, None)
-    assert caught.value.message == "No venue can fill it. jupiter did not answer."
+    assert caught.value.message == "No venue has told a price. jupiter did not answer."
 
 
 @pytest.mark.parametrize("mode", SwapMode)
