@@ -14,10 +14,10 @@ from oee_cli.text.layout_text import Cell, Column, Line, fold_sentence, lay_tabl
 _COLUMNS = (
     Column("token"),
     Column("amount", right=True),
-    Column("price, USD", rank=1, right=True),
-    Column("worth, USD", right=True),
-    Column("", rank=2),
-    Column("mint", rank=3),
+    Column("price, USD", rank=2, right=True),
+    Column("worth, USD", rank=1, right=True),
+    Column("", rank=3),
+    Column("mint", rank=4),
 )
 
 
