@@ -77,7 +77,7 @@ def test_when_every_venue_refuses_the_order_fails_at_once(bench: Bench) -> None:
     assert (found.status, found.attempt) == (Status.FAILED, 1)
     assert found.error == {
         "code": "no_route",
-        "message": "No venue has told a price. raydium is down; meteora is down.",
+        "message": "No venue can fill it. raydium is down; meteora is down.",
         "retryable": False,
     }
     assert bench.trail(order.id) == ["pending", "routing", "failed"]

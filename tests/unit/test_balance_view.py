@@ -10,8 +10,11 @@ from oee_cli.text.layout_text import lay_table
 
 @pytest.mark.parametrize("width", [34, 40, 60, 80])
 def test_no_amount_is_cut(width: int) -> None:
-    row = {"symbol": "JitoSOL", "mint": "J" * 44, "amount": "1000.499994611", "usdPrice": "140.0251"}
-    row |= {"usdValue": "18454299.01", "wrapped": False, "frozen": "0"}
+    row = {"symbol": "JitoSOL", "mint": "J" * 44, "amount": "1000.499994611", "usdPrice": "140.0251"} | {
+        "usdValue": "18454299.01",
+        "wrapped": False,
+        "frozen": "0",
+    }
     (line,) = lay_table(client_balance._COLUMNS, [client_balance._row(row)], width)
     said = "".join(cell.text for cell in line)
     assert "JitoSOL" in said and "1,000.499994611" in said
