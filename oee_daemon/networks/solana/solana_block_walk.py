@@ -18,7 +18,7 @@ from oee_daemon.networks.solana.solana_look_evidence import Anchored, Status
 
 log = logging.getLogger(__name__)
 
-#: Blocks of one request: each names thousands of signatures.
+#: Blocks of one request, at first: each names thousands of signatures.
 AT_ONCE = 5
 _NAMED = {
     "commitment": "finalized",
@@ -45,6 +45,8 @@ class BlockWalk:
         self._slot, self._height, self._hash = anchored.slot, anchored.height, ""
         self._next = anchored.slot + 1
         self._found: Status | None = None
+        #: Half as many whenever they did not come: slow, or asked one by one, they may take longer than a look.
+        self._at_once = AT_ONCE
 
     async def is_whole(self, endpoint: Endpoint, deadline_s: float) -> bool:
         """Whether no block of that time is missing there, by their count: a node that was started anew from a
@@ -53,11 +55,14 @@ class BlockWalk:
         until = asyncio.get_running_loop().time() + deadline_s
         first, count = self._begin.slot + 1, self._last - self._begin.height
         try:
-            (slots,) = await endpoint.ask([("getBlocksWithLimit", [first, count, FINALIZED])], deadline_s)
+            # Once for a swap, and without it no list counts, so not behind whatever else executes.
+            count_of: Call = ("getBlocksWithLimit", [first, count, FINALIZED])
+            (slots,) = await endpoint.ask([count_of], deadline_s, urgent=True)
             if not isinstance(slots, list) or len(slots) != count:
                 return is_unsold(slots)
             left_s = until - asyncio.get_running_loop().time()
-            (block,) = await endpoint.ask([("getBlock", [slots[-1], _BARE])], max(left_s, 0))
+            last: Call = ("getBlock", [slots[-1], _BARE])
+            (block,) = await endpoint.ask([last], max(left_s, 0), urgent=True)
         except NoAnswer as e:
             if e.reason.startswith("HTTP 4") and not isinstance(e, TooOften):
                 return True
@@ -69,12 +74,13 @@ class BlockWalk:
         until = asyncio.get_running_loop().time() + deadline_s
         try:
             while self._found is None and self._height <= self._last:
-                slots = range(self._next, self._next + AT_ONCE)
+                slots = range(self._next, self._next + self._at_once)
                 left_s = until - asyncio.get_running_loop().time()
                 calls: list[Call] = [("getBlock", [slot, _NAMED]) for slot in slots]
                 for slot, said in zip(slots, await endpoint.ask(calls, max(left_s, 0)), strict=True):
                     self._read(slot, said)
         except NoAnswer as e:
+            self._at_once = max(1, self._at_once // 2)
             log.debug("an endpoint tells no blocks", extra={"node": endpoint.name, "reason": e.reason})
             return False
         return self._found or True

@@ -107,9 +107,11 @@ class OldAbsence:
         until = asyncio.get_running_loop().time() + deadline_s
         found: Status | bool = False
         with suppress(NoAnswer):
-            found = await _listed(endpoint, asked, search, deadline_s / 3)
-            if found is True and not search.whole:
-                found = search.whole = await search.blocks.is_whole(endpoint, deadline_s / 3)
+            told = await _listed(endpoint, asked, search, deadline_s / 3)
+            if told is True and not search.whole:
+                told = search.whole = await search.blocks.is_whole(endpoint, deadline_s / 3)
+            # Not before that is answered: whoever counts no blocks now may lack some.
+            found = told
         if found is False:
             left_s = until - asyncio.get_running_loop().time()
             found = await search.blocks.go_on(endpoint, left_s)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from oee_daemon.networks.solana import solana_old_absence
+from oee_daemon.networks.solana import solana_chain, solana_old_absence
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
@@ -35,12 +35,14 @@ ROUNDS, APART = 20, 60
 @dataclass
 class Gateway:
     """Asks a node of its own for each method, also where several come in one request. `strict`: whether
-    `minContextSlot` reaches the node; `batches`: whether it takes several calls at once."""
+    `minContextSlot` reaches the node; `batches`: whether it takes several calls at once; `blocks`: how many
+    it tells before a look is over."""
 
     nodes: Mapping[str, str] = field(default_factory=dict)
     twists: Mapping[str, Twist] = field(default_factory=dict)
     strict: bool = True
     batches: bool = True
+    blocks: int = 100
     asked: list[str] = field(default_factory=list)
 
     def answer(self, net: Localnet, call: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +66,8 @@ class GatewaySite(HeldSite):
 
     async def post(self, path: str, body: bytes) -> Reply:
         asked = json.loads(body)
+        if isinstance(asked, list) and len(asked) > self._gateway.blocks and asked[0]["method"] == "getBlock":
+            await asyncio.Event().wait()
         if not isinstance(asked, list):
             said: Any = self._gateway.answer(self._net, asked)
         elif self._gateway.batches:
@@ -266,8 +270,16 @@ def test_a_swap_that_a_block_shows_has_landed_whether_it_failed_or_not(tmp_path:
         assert isinstance(told, Rejected), told
 
 
-@pytest.mark.parametrize("sells", [True, False], ids=["tells its blocks", "tells no block"])
-def test_a_list_with_a_hole_proves_nothing(tmp_path: Path, sells: bool) -> None:
+def limited(_: Any, said: dict[str, Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": said["id"], "error": {"code": 429, "message": "Too many requests"}}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{}, {"getBlock": unreachable}, {"getBlocksWithLimit": limited}],
+    ids=["tells its blocks", "tells no block", "is asked for its blocks too often"],
+)
+def test_a_list_with_a_hole_proves_nothing(tmp_path: Path, broken: Mapping[str, Twist]) -> None:
     """A node that was started anew from a snapshot lists what the wallet did before it was down and after,
     and lacks what landed meanwhile."""
     with held(tmp_path) as net:
@@ -289,10 +301,20 @@ def test_a_list_with_a_hole_proves_nothing(tmp_path: Path, sells: bool) -> None:
 
         hole: dict[str, Twist] = {"getSignatureStatuses": null, "getSignaturesForAddress": holed}
         hole |= {"getBlocksWithLimit": counted, "getBlock": missing}
-        if not sells:
-            hole["getBlock"] = unreachable
-        told = outcome(net, swap, Gateway(twists=hole))
+        told = outcome(net, swap, Gateway(twists={**hole, **broken}))
         assert isinstance(told, Unknown), told
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_blocks_that_come_slowly_are_read_by_fewer_at_once(
+    tmp_path: Path, blocks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five never came in a look's time: the same five were asked for ever, and the order was never decided."""
+    monkeypatch.setattr(solana_chain, "LOOK_S", 0.5)
+    with held(tmp_path) as net:
+        swap = sent(net, lands=False, before=False)
+        told = outcome(net, swap, Gateway({"getSignaturesForAddress": "none"}, blocks=blocks))
+        assert isinstance(told, Lapsed), told
 
 
 #: How a node's blocks may be none of one chain, of which the swap's is missing.
