@@ -167,6 +167,27 @@ def test_a_pause_that_one_is_asked_for_is_everybodys(redis_url: str, methods: li
     turning(run, redis_url, redis_url)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_pause_ends_however_often_others_take_turns_meanwhile(redis_url: str, workers: int) -> None:
+    """Each turn that was fetched told the pause anew, longer by the way to Valkey and back: a send that was
+    refused once waited as long as anything else was asked."""
+
+    async def run(stiles: list[Turnstile]) -> None:
+        buckets = [stile.bucket(f"m{workers}", 1e6, 1000) for stile in stiles]
+        buckets[0].pause(0.3, ["send"])
+        sent = asyncio.ensure_future(buckets[0].turn(methods=["send"]))
+
+        async def look(bucket: Bucket) -> None:
+            while not sent.done():
+                await bucket.turn(methods=["look"])
+
+        begun = time.monotonic()
+        await asyncio.gather(*map(look, buckets))
+        assert time.monotonic() - begun < 1.0
+
+    turning(run, *[redis_url] * workers)
+
+
 def test_each_429_of_an_api_and_an_endpoint_is_counted_by_its_host(redis_url: str) -> None:
     async def run(stiles: list[Turnstile]) -> None:
         for stile in stiles:

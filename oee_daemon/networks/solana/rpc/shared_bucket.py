@@ -167,10 +167,14 @@ class SharedBucket(Bucket):
         self._share: Bucket | None = None
         self._pump: asyncio.Task[None] | None = None
         self._came = asyncio.Event()
+        #: Pauses of which Valkey does not know yet. Each is told once: told anew with each turn it would last
+        #: longer by every way there and back.
+        self._untold: set[frozenset[str]] = set()
         self._told: set[asyncio.Task[object]] = set()
 
     def pause(self, seconds: float, methods: Collection[str] = ()) -> None:
         super().pause(seconds, methods)
+        self._untold.add(frozenset(methods))
         # The others are told at once, and not at the next turn, which comes after the pause.
         self._tell(self._ask(urgent=False, take=0))
 
@@ -225,11 +229,13 @@ class SharedBucket(Bucket):
         return told + 0.0005 if told else 0.0
 
     async def _ask(self, *, urgent: bool, take: int) -> float | None:
-        pauses = {what: left for what in self._paused if (left := self.paused_s(what)) > 0}
+        untold, self._untold = self._untold, set()
+        pauses = {what: left for what in untold if (left := self.paused_s(what)) > 0}
         told = await self._turnstile.ask(
             self._name, self._every_s * 1e6, self._burst, urgent=urgent, pauses=pauses, take=take
         )
         if told is None:
+            self._untold |= untold
             return None
         wait_s, others = told
         for what, left_s in others.items():
