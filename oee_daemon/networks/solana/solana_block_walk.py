@@ -45,7 +45,7 @@ class BlockWalk:
         self._slot, self._height, self._hash = anchored.slot, anchored.height, ""
         self._next = anchored.slot + 1
         self._found: Status | None = None
-        #: Half as many whenever they did not come: slow, or asked one by one, they may take longer than a look.
+        #: Half as many once they did not come: slow, or asked one by one, they may take longer than a look.
         self._at_once = AT_ONCE
 
     async def is_whole(self, endpoint: Endpoint, deadline_s: float) -> bool:

@@ -309,7 +309,7 @@ def test_a_list_with_a_hole_proves_nothing(tmp_path: Path, broken: Mapping[str, 
 def test_blocks_that_come_slowly_are_read_by_fewer_at_once(
     tmp_path: Path, blocks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Five never came in a look's time: the same five were asked for ever, and the order was never decided."""
+    """Five never came in a look's time: the same five were asked for ever, and the order stood still."""
     monkeypatch.setattr(solana_chain, "LOOK_S", 0.5)
     with held(tmp_path) as net:
         swap = sent(net, lands=False, before=False)
