@@ -130,7 +130,9 @@ class ListingWatch:
             request = engine_quotes.request_of(order, self._network.tokens, order.number, order.attempt)
         except AttemptFailed:
             return False
-        venues = [one for one in self._network.venues if one.name == pool.venue]
+        # Where it may not ask there, another venue may list the token yet.
+        asked = [one for one in self._network.venues if one.name == pool.venue]
+        venues = [one for one in asked if engine_quotes.may_ask(order, one.name)]
         answers = await engine_quotes.ask(venues, replace(request, route=pool.route))
         return any(answer.quote is not None for answer in answers)
 

@@ -18,14 +18,16 @@ from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.halting import Halting
 from oee_daemon.engine.placing import Placing
+from oee_daemon.networks.simulated.simulated_listings import ROUND
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Anchor, UnsignedSwap
 from oee_daemon.settings import Settings
 from oee_daemon.store.database import transactions
+from tests.integration.test_snipe_listings import snipe, tokens, watch
 from tests.kit.daemons import until
-from tests.kit.engine import BOOK, Bench
+from tests.kit.engine import BOOK, LISTING_SLOTS, Bench
 from tests.kit.now import now
 from tests.kit.waiting import grouped, legs, limit, looked, stop
 
@@ -109,6 +111,16 @@ def test_a_venue_that_was_not_among_those_is_not_asked(bench: Bench) -> None:
     other, watcher = limit(under(bench, {"venues": "meteora"}), "0.99"), bench.watcher()
     bench.move_market(-1500)
     assert looked(bench, watcher, 2) == [other.id] and bench.row(away.id).look_at is not None
+
+
+def test_a_sniper_does_not_fire_at_a_pool_where_it_may_not_buy(bench: Bench) -> None:
+    """It expired 30 s later, though another venue could still list the token."""
+    token = tokens(None)[0]
+    strict = snipe(under(bench, {"venues": "nowhere"}), token)
+    free = snipe(under(bench, None), token)
+    watch(bench, (ROUND + 1) * LISTING_SLOTS)
+    assert bench.order(free.id).firings == 1
+    assert (bench.order(strict.id).status, bench.order(strict.id).firings) == (Status.WAITING, 0)
 
 
 class Told(SimulatedVenue):
