@@ -19,8 +19,6 @@ from websockets.sync.client import ClientConnection, connect, unix_connect
 from oee_cli.api.client_http import Client
 from oee_cli.api.client_response_problems import Response, check_response, error_of
 from oee_cli.cli_errors import CliError, Unreachable
-from oee_cli.network_badge import badge
-from oee_daemon.contract.protocol import NETWORK_HEADER
 from oee_daemon.contract.shapes import Event
 from oee_daemon.contract.status import FINAL
 
@@ -61,7 +59,7 @@ def _stream_messages(client: Client, path: Any, *, lagged: bool = False) -> Iter
     while True:
         try:
             with _open_websocket(client, path()) as connection:
-                check_handshake(connection)
+                check_handshake(client, connection)
                 if lost_since is not None and lagged:
                     yield {"lagged": True}
                 lost_since, pause = None, 0.05
@@ -116,12 +114,13 @@ def _open_websocket(client: Client, path: str) -> ClientConnection:
     return cast(ClientConnection, unix_connect(socket, "ws://localhost" + path, **options))
 
 
-def check_handshake(connection: ClientConnection) -> None:
+def check_handshake(client: Client, connection: ClientConnection) -> None:
     """A stream of another protocol is refused as an answer of another protocol is."""
     response = connection.response
     if response is not None:
-        badge.wear(response.headers.get(NETWORK_HEADER))
-        check_response(Response(200, response.headers, b""))
+        answer = Response(200, response.headers, b"")
+        client.other_network.hear(answer)
+        check_response(answer)
 
 
 def _handshake_error(e: InvalidStatus) -> CliError:

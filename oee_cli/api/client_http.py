@@ -12,18 +12,18 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from oee_cli.api.client_launcher import START_LIMIT, Launcher
 from oee_cli.api.client_loosened import say_loosened
 from oee_cli.api.client_lost_answers import may_be_done, may_be_placed, not_placed
+from oee_cli.api.client_other_network import OtherNetwork
 from oee_cli.api.client_processes import explain_frozen
 from oee_cli.api.client_recent_orders import Recent
 from oee_cli.api.client_response_problems import Response, check_response, error_of
 from oee_cli.api.client_sendable import check_text
 from oee_cli.api.client_transport import UnixTransport, httpx
 from oee_cli.cli_errors import CliError, ConnectionLost, OutcomeUnknown, Unreachable
-from oee_cli.network_badge import badge
 from oee_cli.output import Output
 from oee_cli.settings.settings_load import Settings, load_settings
 from oee_daemon.contract.protocol import (
@@ -64,6 +64,7 @@ class Client:
         self.settings = settings
         self.output = output
         self.launcher = Launcher(settings, output)
+        self.other_network = OtherNetwork(settings, output)
         self.connections = connections
         #: When nobody waits any more, by the monotonic clock: a daemon is not brought back for longer.
         self.until: float | None = None
@@ -161,8 +162,7 @@ class Client:
 
     def execute(self, body: dict[str, Any], key: str, deadline: float) -> tuple[Order, bool]:
         """Places an order. Returns it, and whether it had been placed before."""
-        placed, replayed = self._place("/api/orders/execute", body, key, deadline)
-        order: Order = placed
+        order, replayed = self._place("/api/orders/execute", body, key, deadline)
         self._note_placed(order)
         return order, replayed
 
@@ -233,8 +233,7 @@ class Client:
 
         # What is no text is no order's id either.
         escaped = quote(identifier.encode(errors="replace"), safe="")
-        order: Order = self.get(f"/api/orders/{escaped}")
-        return order
+        return cast(Order, self.get(f"/api/orders/{escaped}"))
 
     def max_attempts(self) -> int | None:
         """How often the daemon tries an order; `None` where it can't say now."""
@@ -268,10 +267,11 @@ class Client:
             if self.settings.url is None and response.status_code >= 500:
                 # A daemon that ends at once leaves its last requests to its web server.
                 raise ConnectionLost("it ended in the middle of its answer", sent=True)
-        badge.wear(response.headers.get(NETWORK_HEADER))
         # It and its stream hold each other: a page of a listing would stay until the collector comes by.
         del response.stream
-        return Response(response.status_code, response.headers, response.content)
+        answer = Response(response.status_code, response.headers, response.content)
+        self.other_network.hear(answer)
+        return answer
 
     @cached_property
     def tls(self) -> SSLContext | None:

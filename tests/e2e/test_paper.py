@@ -153,8 +153,38 @@ def test_an_order_that_is_meant_for_another_network_is_refused(cli: Cli, api: Sh
     error = refusal_of(done)
     assert (done.returncode, error) == (3, "other_network")
     assert "this daemon trades on paper" in done.stderr and "oee daemon restart" in done.stderr
+    assert "is not in force" not in done.stderr
     assert cli.run("sell", "SOL", "USDC", "0.1", OEE_NETWORK="paper").returncode == 0
     assert api.stored() == before + 1
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ("history", "fills", "show last", "watch last", "balance", "waiting", "stats", "limits", "top --once",
+     "quote SOL USDC 0.1", "tokens search SOL", "watch --timeout 0.2s", "daemon status"),
+)  # fmt: skip
+def test_what_looks_says_of_which_network_it_tells(cli: Cli, typed: str) -> None:
+    cli.placed()
+    for options in ([], ["--json"]):
+        meant = cli.run(*typed.split(), *options, OEE_NETWORK="paper")
+        done = cli.run(*typed.split(), *options, OEE_NETWORK="mainnet")
+        assert (done.returncode, "is not in force" in meant.stderr) == (meant.returncode, False)
+        assert done.stderr.count("OEE_NETWORK=mainnet is not in force") == 1, done.stderr
+        assert "The daemon works on paper" in done.stderr and "oee daemon restart" in done.stderr
+        assert "not in force" not in done.stdout
+
+
+def test_the_file_is_named_where_it_says_the_network(cli: Cli) -> None:
+    file = Path(cli.environ["XDG_CONFIG_HOME"]) / "oee" / "config.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text('network = "localnet"\n')
+    try:
+        assert (
+            "network = localnet in config.toml is not in force" in cli.run("balance", OEE_NETWORK="").stderr
+        )
+        assert cli.run("doctor", OEE_NETWORK="").stderr == ""
+    finally:
+        file.unlink()
 
 
 def test_what_can_be_taken_back_is_not_bought_on_paper_either(cli: Cli) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,8 @@ def _ask_daemon(facts: Facts, output: Output) -> None:
         facts.holder = launcher.holder()
         if facts.holder is None and not launcher.listens():
             return
-    with closing(Client(facts.settings, output)) as client:
+    # Which of the settings are not in force is a finding of its own, the network among them.
+    with closing(Client(replace(facts.settings, network=None), output)) as client:
         began = time.time()
         try:
             facts.status = client.ask("GET", "/api/status", timeout=_ANSWER_LIMIT)
