@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -48,6 +47,8 @@ class _Search:
     before: str | None = None
     last: _Row | None = None
     whole: bool = False
+    #: The list has not come in time: the next time is the blocks' alone, and then its turn is again.
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +107,16 @@ class OldAbsence:
         search = self._search(endpoint.name, asked)
         until = asyncio.get_running_loop().time() + deadline_s
         found: Status | bool = False
-        with suppress(NoAnswer):
-            told = await _listed(endpoint, asked, search, deadline_s / 3)
-            if told is True and not search.whole:
-                told = search.whole = await search.blocks.is_whole(endpoint, deadline_s / 3)
-            # Not before that is answered: whoever counts no blocks now may lack some.
-            found = told
+        was_late, search.late = search.late, False
+        if not was_late:
+            try:
+                told = await _listed(endpoint, asked, search, deadline_s * 2 / 3)
+                if told is True and not search.whole:
+                    told = search.whole = await search.blocks.is_whole(endpoint, deadline_s / 3)
+                # Not before that is answered: whoever counts no blocks now may lack some.
+                found = told
+            except NoAnswer:
+                search.late = True
         if found is False:
             left_s = until - asyncio.get_running_loop().time()
             found = await search.blocks.go_on(endpoint, left_s)

@@ -43,6 +43,8 @@ class Gateway:
     strict: bool = True
     batches: bool = True
     blocks: int = 100
+    #: Seconds that the list takes.
+    list_s: float = 0.0
     asked: list[str] = field(default_factory=list)
 
     def answer(self, net: Localnet, call: dict[str, Any]) -> dict[str, Any]:
@@ -68,6 +70,8 @@ class GatewaySite(HeldSite):
         asked = json.loads(body)
         if isinstance(asked, list) and len(asked) > self._gateway.blocks and asked[0]["method"] == "getBlock":
             await asyncio.Event().wait()
+        if b"getSignaturesForAddress" in body:
+            await asyncio.sleep(self._gateway.list_s)
         if not isinstance(asked, list):
             said: Any = self._gateway.answer(self._net, asked)
         elif self._gateway.batches:
@@ -346,3 +350,16 @@ def test_blocks_with_a_hole_prove_nothing(
         nodes = {"getSignatureStatuses": "forgets", "getSignaturesForAddress": "none"}
         told = outcome(net, swap, Gateway(nodes, {"getBlock": holed}))
         assert isinstance(told, Unknown), told
+
+
+@pytest.mark.parametrize("sold", ["list", "blocks"])
+def test_a_list_that_takes_its_time_is_waited_for_and_keeps_no_blocks_from_being_read(
+    tmp_path: Path, sold: str
+) -> None:
+    """Of a thousand landings it is long: it was given two thirds of a second, in vain each time."""
+    unsold = {"error": {"code": -32601, "message": "Method not found"}}
+    twists: dict[str, Twist] = {"getBlock": lambda _, said: {"jsonrpc": "2.0", "id": said["id"], **unsold}}
+    with held(tmp_path) as net:
+        swap = sent(net, lands=False)
+        slow = Gateway(twists=twists, list_s=1.0) if sold == "list" else Gateway(list_s=60.0)
+        assert isinstance(outcome(net, swap, slow), Lapsed)
