@@ -148,6 +148,29 @@ def behind(servers: Servers, database_url: str, tmp_path: Path) -> Iterator[tupl
     proxy.close()
 
 
+@pytest.mark.parametrize("host", ("nosuch.invalid", "192.0.2.1"))
+def test_a_host_that_is_none_of_this_machine_is_not_mended_by_another_port(
+    servers: Servers, database_url: str, tmp_path: Path, host: str
+) -> None:
+    addresses = {"OEE_DATABASE_URL": database_url, "OEE_REDIS_URL": queue_of_its_own(servers)}
+    cli = Cli(tmp_path / "h", **(QUICK | addresses | {"OEE_PORT": "0"}))
+    assert cli.run("daemon", "start", OEE_HOST=host).returncode == 0
+    try:
+        for there, remedy in (
+            ({"OEE_HOST": host}, "export OEE_HOST=127.0.0.1 && oee daemon restart"),
+            # This shell does not know what the daemon was started with.
+            ({}, "oee config set host 127.0.0.1 && oee daemon restart"),
+            ({"OEE_HOST": "127.0.0.2"}, "export OEE_HOST=127.0.0.2 && oee daemon restart"),
+        ):
+            code, found = examined(cli, **there)
+            assert (code, found["no_such_host"]["remedy"]) == (0, remedy)
+            assert host in found["no_such_host"]["message"] and "port_taken" not in found
+        assert cli.run("daemon", "stop").returncode == 0
+        assert examined(cli, OEE_HOST=host)[1]["no_such_host"]["remedy"] == "export OEE_HOST=127.0.0.1"
+    finally:
+        cli.run("daemon", "stop")
+
+
 def test_a_taken_port_and_then_a_database_that_went_away(
     behind: tuple[Cli, Proxy, int], database_url: str, tmp_path: Path
 ) -> None:

