@@ -15,6 +15,7 @@ import sys
 import textwrap
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TextIO
 
 from oee_cli.cli_errors import CliError
@@ -36,8 +37,9 @@ _ASCII = str.maketrans({
 })  # fmt: skip
 
 
-#: What tells that a line of a hint is, or holds, what is to be typed.
-_TYPED = re.compile(r"\boee |--\w|[`$=]")
+#: What tells that a line of a hint is, or holds, what is to be typed, as `chmod 600 /a/file`; and that a part
+#: of a sentence is a command.
+_TYPED, _COMMAND = re.compile(r"\boee |--\w|[`$=/]"), re.compile(r"\boee ")
 
 
 def clean(text: str) -> str:
@@ -128,12 +130,14 @@ class Output:
             self.say(text)
 
     def folded(self, text: str, stream: TextIO) -> str:
-        """`text` with what is too long for the stream folded before each ` · `, and between words."""
+        """`text` with what is too long for the stream folded before each ` · `, and between words in what is
+        no command."""
         width = self.width(stream)
         lines = []
         for line in text.split("\n"):
             parts = [line] if len(line) <= width else line.split(" · ")
-            lines += ["\n  ".join(fold for part in parts for fold in textwrap.wrap(part, width - 2))]
+            folds = ([part] if _COMMAND.search(part) else textwrap.wrap(part, width - 2) for part in parts)
+            lines.append("\n  ".join(chain.from_iterable(folds)))
         return "\n".join(lines)
 
     def note(self, text: str) -> None:

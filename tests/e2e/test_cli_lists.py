@@ -287,6 +287,7 @@ def test_a_retried_order_explained(cli: Cli, api: Shared, columns: int) -> None:
     assert "fill as quoted" in said
     assert screen.said[-1].startswith("✓ bought 1.5 SOL")
     told = cli.json("show", "last")
+    assert told.items() >= cli.json("history", "--limit", "1")[0].items()
     assert [a["ended"] for a in told["explained"]["attempts"]] == ["never_sent", "landed"]
     assert told["explained"]["fill"]["againstQuoteBps"] == 0
     assert told["explained"]["totalMs"] > told["explained"]["timing"]["betweenAttempts"] > 0

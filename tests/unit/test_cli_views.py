@@ -367,6 +367,14 @@ def test_words_are_folded_between_words_and_what_is_typed_stays_whole(
         "short", "at most one of them is filled, and its", "  fill cancels the other",
         "  oee cancel --group 0c2f0b8e",
     ]  # fmt: skip
+    again = "again: oee drill --network localnet --orders 200 --faults 20 --seed 1"
+    assert Output().folded(f"drill  localnet, 200 orders · {again}", sys.stderr).splitlines()[1:] == [
+        f"  {again}"
+    ]
+    paste = "chmod 600 '/home/somebody/.config/oee/a passphrase'"
+    for hint in (paste, f"Back it up: cp /home/somebody/{'wallets/' * 9}simulated.json …"):
+        Output().sentence("✗", "No.", hint)
+        assert capsys.readouterr().err.splitlines() == ["✗ No.", f"  {hint}"]
 
 
 @pytest.mark.parametrize("width", (40, 80))
