@@ -98,6 +98,8 @@ class Settings:
     raydium_url: str | None = _setting("raydium_url")
     jupiter_url: str | None = _setting("jupiter_url")
     jupiter_key_file: Path | None = _setting("jupiter_key_file")
+    #: Requests a second to it, over all workers, as its plans are sold.
+    jupiter_rate: int | None = _setting("jupiter_rate")
     #: Basis points; what a venue does not say is over it.
     max_impact: int | None = _setting("max_impact")
     #: Lamports.

@@ -108,6 +108,10 @@ SETTINGS = (
     Setting("jupiter_url", None, "another address of Jupiter's API", reads.site, hidden="host"),
     Setting("jupiter_key_file", None, "a file with your key of Jupiter's API, mode 0600", reads.path),
     Setting(
+        "jupiter_rate", None, "requests a second to Jupiter; unset: its free rate",
+        reads.whole(1, 1000),
+    ),
+    Setting(
         "max_impact", None, "basis points: no quote that moves the price further", reads.whole(1, 10_000)
     ),
     Setting(

@@ -37,6 +37,7 @@ GIVEN = {
     "venues": "raydium,cpmm",
     "fee_cap": "50000",
     "jupiter_key_file": "/srv/jupiter.key",
+    "jupiter_rate": "10",
     "max_impact": "100",
     "paper_balance": "2 SOL",
     "real_money": "mainnet",

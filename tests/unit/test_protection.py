@@ -14,9 +14,9 @@ NO_PROTECTION = {
     "home", "database_url", "redis_url", "host", "port", "hostnames",
     "url", "token", "no_autostart", "worker_threads", "max_active", "urgent_places",
     "max_attempts", "keep_days", "network", "real_money", "rpc_urls", "rpc_rate", "raydium_url",
-    "jupiter_url", "jupiter_key_file", "notify", "on_event", "wallet_passphrase_file", "paper_balance",
-    "sim_seed", "sim_latency_ms", "sim_failure_rate", "sim_listing_slots", "sim_volatility", "sim_confirm_ms",
-    "sim_ledger_file", "service_user", "log_level",
+    "jupiter_url", "jupiter_key_file", "jupiter_rate", "notify", "on_event", "wallet_passphrase_file",
+    "paper_balance", "sim_seed", "sim_latency_ms", "sim_failure_rate", "sim_listing_slots", "sim_volatility",
+    "sim_confirm_ms", "sim_ledger_file", "service_user", "log_level",
 }  # fmt: skip
 
 

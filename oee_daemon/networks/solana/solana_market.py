@@ -116,10 +116,9 @@ def open_market(profile: Profile, settings: Settings) -> Market:
 
 
 def _jupiter(profile: Profile, settings: Settings, url: str, turnstile: Turnstile | None) -> Api:
-    if settings.jupiter_key_file is None:
-        return _api("jupiter", url, profile.jupiter_rate, turnstile)
-    key = {"x-api-key": read_key(settings.jupiter_key_file)}
-    return _api("jupiter", url, profile.jupiter_keyed_rate, turnstile, key)
+    file = settings.jupiter_key_file
+    key = None if file is None else {"x-api-key": read_key(file)}
+    return _api("jupiter", url, profile.jupiter_rate_of(settings), turnstile, key)
 
 
 def _api(

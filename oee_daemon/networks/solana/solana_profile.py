@@ -94,6 +94,13 @@ class Profile:
             return self.rpc_rate
         return float(settings.rpc_rate), settings.rpc_rate * 4
 
+    def jupiter_rate_of(self, settings: Settings) -> tuple[float, int]:
+        """Requests a second to Jupiter, and how many of them at once after a rest. It counts them over a
+        minute that slides: half of the plan's come evenly, and the other half may come at once."""
+        if settings.jupiter_rate is not None:
+            return settings.jupiter_rate / 2, settings.jupiter_rate * 30
+        return self.jupiter_rate if settings.jupiter_key_file is None else self.jupiter_keyed_rate
+
     def endpoints(self, settings: Settings) -> tuple[str, ...]:
         """The addresses that the chain is asked at."""
         if settings.rpc_urls is not None:

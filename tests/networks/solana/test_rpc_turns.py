@@ -26,6 +26,32 @@ def test_an_endpoint_is_asked_as_often_as_the_plan_allows(
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    ("keyed", "told", "every_s", "at_once"),
+    [
+        (False, None, 4, 15),
+        (True, None, 2, 30),
+        (True, 1, 2, 30),
+        (True, 10, 0.2, 300),
+        (False, 50, 0.04, 1500),
+    ],
+)
+def test_jupiter_is_asked_as_often_in_a_minute_as_the_plan_allows(
+    tmp_path: Path, keyed: bool, told: int | None, every_s: float, at_once: int
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("k")
+    key.chmod(0o600)
+
+    async def run() -> None:
+        settings = Settings(home=tmp_path, jupiter_key_file=key if keyed else None, jupiter_rate=told)
+        market = open_market(MAINNET, settings)
+        assert (market.jupiter._bucket._every_s, market.jupiter._bucket._burst) == (every_s, at_once)
+        await market.close()
+
+    asyncio.run(run())
+
+
 def test_turns_are_even_and_the_urgent_come_first() -> None:
     order: list[str] = []
 
