@@ -6,6 +6,8 @@ other process can open them by these names. A FIFO or a device can be opened, bu
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import re
 import stat
@@ -30,6 +32,8 @@ def open_backup_stream(typed: str, *, write: bool) -> BinaryIO | None:
         if number is not None:
             if write and number == 1:
                 sys.stdout.flush()
+            if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == (os.O_RDONLY if write else os.O_WRONLY):
+                raise OSError(errno.EBADF, f"it is open for {'reading' if write else 'writing'} only")
             return os.fdopen(os.dup(number), "wb" if write else "rb")
         mode = Path(typed).stat().st_mode
         if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISBLK(mode):

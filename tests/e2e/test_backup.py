@@ -211,5 +211,24 @@ def test_a_place_that_can_not_be_is_named(cli: Cli, file_homes: Path, command: s
     assert (done.returncode, "working folder is gone" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("command", "only"),
+    [
+        ("backup <(:)", "reading"),
+        ("backup - 1</dev/null", "reading"),
+        ("restore >(cat)", "writing"),
+        ("restore - 0>/dev/null", "writing"),
+    ],
+)
+def test_a_descriptor_that_goes_the_other_way_is_named(
+    cli: Cli, file_homes: Path, command: str, only: str
+) -> None:
+    home = cli.home if only == "reading" else file_homes / "none"
+    done = cli.sh(f"oee {command}", fresh=True, OEE_HOME=str(home))
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert f"it is open for {only} only" in done.stderr and "fault of ours" not in done.stderr
+    assert not (file_homes / "none").exists()
+
+
 def test_a_long_name_that_a_disk_takes_is_taken(cli: Cli, file_homes: Path) -> None:
     assert cli.run("backup", str(file_homes / ("\u00e4" * 120))).returncode == 0
