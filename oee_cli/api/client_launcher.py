@@ -6,6 +6,7 @@ stopped is not started by a command that ran already. This page knows processes 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -135,10 +136,14 @@ class Launcher(Resident):
         return child is not None
 
     def _require_socket(self) -> None:
-        """Raises `Unreachable` where a daemon is up and nothing leads to it: waiting would not help."""
+        """Raises `Unreachable` where a daemon is up and nothing leads to it: waiting would not help. One that
+        is frozen makes no socket anew."""
         pid = self.pid()
-        if pid and self.running().get("pid") == pid and not self.listens():
-            raise Unreachable(
+        if not pid or self.listens():
+            return
+        frozen = explain_frozen(pid)
+        if frozen or self.running().get("pid") == pid:
+            raise frozen or Unreachable(
                 f"The daemon (pid {pid}) runs, but its socket is gone: {self.socket_path()}",
                 hint="Restart it: oee daemon restart",
                 code="socket_gone",
@@ -216,9 +221,10 @@ class Launcher(Resident):
             self.settings.run_dir.mkdir(mode=0o700, exist_ok=True)
             self.settings.log_file.parent.mkdir(mode=0o700, exist_ok=True)
         except OSError as e:
+            wanted = "shorter path" if e.errno == errno.ENAMETOOLONG else "folder of yours"
             raise Forbidden(
                 f"{e.filename} can't be made: {e.strerror}.",
-                hint=write_remedy(e, "Set OEE_HOME to a folder of yours."),
+                hint=write_remedy(e, f"Set OEE_HOME to a {wanted}."),
             ) from None
 
     @contextmanager

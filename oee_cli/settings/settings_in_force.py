@@ -45,11 +45,11 @@ def not_in_force(found: Mapping[str, Value], status: Mapping[str, Any]) -> dict[
 
 def database_before(home: Path) -> str | None:
     """The database that the home has worked on, as its daemon wrote down: `own`, or where it is. None also
-    where the home can't be entered."""
+    where the home can't be looked into."""
     try:
         told = json.loads((home / "database.json").read_text())["database"]
     except (OSError, ValueError, TypeError, KeyError):
-        with suppress(PermissionError):
+        with suppress(OSError):
             return OWN if (home / "postgres").is_dir() else None
         return None
     return told if isinstance(told, str) else None

@@ -31,6 +31,9 @@ from oee_daemon.start_errors import StartFailed
 MAJOR = "18"
 #: The folder of the database `postgres`, which initdb makes last.
 LAST_MADE = "5"
+#: Bytes of a path that it keeps, one less than its MAXPGPATH: what is longer it cuts off. And the longest
+#: that it can't do without of what it names with the path of its data in front.
+_PATH_BYTES, _LONGEST = 1023, "/global/pg_control"
 #: The role of the daemon, owner of everything.
 ROLE = "oee"
 #: Part of the socket's name; nothing listens on a network.
@@ -79,6 +82,7 @@ class Postgres(SocketServer):
 
     def starting(self) -> Iterator[None]:
         """Yields until it answers. Raises `StartFailed`."""
+        self._require_short_path()
         programs = embedded_binaries.postgres(self._home, self._account)
         embedded_folders.own_sockets(self.sockets, self._account)
         for remains in self._home.glob("postgres.making-*"):
@@ -94,6 +98,17 @@ class Postgres(SocketServer):
         while not (yield from self._answers()):
             self.child.must_live()
             yield
+
+    def _require_short_path(self) -> None:
+        made = (self._data / "PG_VERSION").is_file()
+        name = "postgres" if made else "postgres.making-00000000"
+        home = len(os.fsencode(self._home.resolve()))
+        most = _PATH_BYTES - len(f"/{name}{_LONGEST}")
+        if home > most:
+            raise StartFailed(
+                f"The path of the home is too long for PostgreSQL: it has {home} bytes, and may have {most}. "
+                "Set OEE_HOME to a shorter one, or OEE_DATABASE_URL to a PostgreSQL of yours."
+            )
 
     def _make(self, programs: Path) -> Iterator[None]:
         making = embedded_folders.own(self._home / f"postgres.making-{secrets.token_hex(4)}", self._account)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +45,32 @@ def test_a_daemon_without_a_socket_is_told_soon_and_with_what_mends_it(held: Cli
     assert error["code"] == "socket_gone" and error["hint"] == "Restart it: oee daemon restart"
     assert f"pid {os.getpid()}" in error["message"] and "another day" not in done.stderr
     assert time.monotonic() - began < 30
+
+
+def test_a_frozen_daemon_whose_socket_is_gone_is_frozen_to_every_command(homes: Path) -> None:
+    cli = Cli(homes / "h")
+    (cli.home / "run").mkdir(parents=True, mode=0o700)
+    script = "import fcntl, os, signal, sys; lock = os.open(sys.argv[1], os.O_RDONLY)\n"
+    script += "fcntl.flock(lock, fcntl.LOCK_EX); print(flush=True); signal.pause()"
+    with subprocess.Popen([sys.executable, "-c", script, str(cli.home)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdout.readline()
+        facts = {"pid": holder.pid, "socket": str(cli.home / "run" / "oee.sock")}
+        (cli.home / "run" / "daemon.json").write_text(json.dumps(facts))
+        holder.send_signal(signal.SIGSTOP)
+        try:
+            os.waitpid(holder.pid, os.WUNTRACED)
+            for typed in (["history"], ["daemon", "start"], ["daemon", "stop"], BUY):
+                error = refusal(cli.run(*typed, "--json"))
+                assert (error["code"], error["retryable"]) == ("daemon_frozen", True)
+                assert error["hint"] == f"Let it go on: kill -CONT {holder.pid}"
+            assert "is frozen" in cli.run("daemon", "status").stderr
+        finally:
+            holder.kill()
+
+
+def test_a_home_whose_path_is_too_long_is_refused_with_what_mends_it(homes: Path) -> None:
+    error = refusal(Cli(homes / ("y" * 300)).run("history", "--json"))
+    assert "File name too long" in error["message"] and error["hint"] == "Set OEE_HOME to a shorter path."
 
 
 def test_who_holds_a_home_is_known_without_the_locks_file(held: Cli) -> None:

@@ -95,6 +95,12 @@ def test_a_home_that_is_not_there_is_no_fault_and_is_not_made(
     assert not (place.parent / "other").exists()
 
 
+def test_a_path_that_is_too_long(examined: Doctor, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OEE_HOME", str(place.parent / ("y" * 300)))
+    code, found = examined()
+    assert (code, {f["check"] for f in found.values() if f["status"] == "fail"}) == (4, {"home"})
+
+
 def test_what_is_open_to_others_is_told_with_the_command_that_closes_it(
     examined: Doctor, place: Path
 ) -> None:

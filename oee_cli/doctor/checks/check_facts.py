@@ -69,7 +69,7 @@ class Facts:
         """Whether this account may not look into the home, or not even as far as it."""
         try:
             return self.settings.home.exists() and not self.home_open
-        except PermissionError:
+        except OSError:
             return True
 
     def bad(self, name: str) -> bool:

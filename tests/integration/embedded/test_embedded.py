@@ -248,29 +248,6 @@ def test_a_half_made_database_is_made_anew(home: Path, make: Callable[..., Serve
     assert not list(home.glob("postgres.making-*"))
 
 
-def test_a_long_home_has_its_sockets_in_a_short_place(folder: Path, make: Callable[..., Servers]) -> None:
-    home = folder / ("long" * 20) / "home"
-    servers = make(home)
-    sockets = embedded_folders.sockets(home, choose(None))
-    try:
-        sockets.mkdir()
-        sockets.chmod(0o755)
-        with pytest.raises(StartFailed, match="open to others"):
-            servers.start()
-        sockets.rmdir()
-        sockets.symlink_to(folder)
-        with pytest.raises(StartFailed, match=str(sockets)):
-            servers.start()
-        sockets.unlink()
-        servers.start()
-        assert sql(servers, "SELECT 1") == 1
-        assert queue(servers).ping()
-        assert (mode(sockets), sockets.stat().st_uid) == (0o700, choose(None).uid)
-    finally:
-        servers.stop()
-        shutil.rmtree(sockets, ignore_errors=True)
-
-
 @on_linux
 @pytest.mark.parametrize("way", ["die with it", "orphan"])
 def test_a_killed_daemon_leaves_nothing_in_the_way(used: Servers, home: Path, way: str) -> None:
