@@ -19,6 +19,7 @@ from socket import socket
 from typing import Any
 
 from oee_cli.api import client_handshake
+from oee_cli.api.client_processes import is_process_stopped
 from oee_cli.api.client_response_problems import Response
 from oee_cli.cli_errors import Forbidden
 from oee_cli.network_badge import badge
@@ -147,8 +148,9 @@ class Resident:
         if s is not None:
             with s:
                 pid = client_handshake.peer_pid(s)
-                answer = client_handshake.ask_daemon(s, "/healthz", self.tag)
-            # A frozen one says nothing; but nobody else listens inside of the home.
+                # A frozen one would say nothing; but nobody else listens inside of the home.
+                frozen = is_process_stopped(pid)
+                answer = None if frozen else client_handshake.ask_daemon(s, "/healthz", self.tag)
             return None if answer is not None and self._is_foreign(answer) else pid
         patience = time.monotonic() + _ENDING
         while self.held():
