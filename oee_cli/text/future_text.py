@@ -7,9 +7,10 @@ instant from then on. What could mean two instants, or none, is refused with bot
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from oee_cli.cli_errors import UsageFault
+from oee_cli.text.time_text import first_moment
 from oee_daemon.contract.moments import rfc3339
 
 _AHEAD = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(s|m|min|h|d|w)", re.ASCII)
@@ -58,9 +59,13 @@ def _read_instant(typed: str, option: str, now: datetime, zone: tzinfo | None) -
     if day is not None:
         if day < now.astimezone(zone).date():
             return datetime.combine(day, datetime.max.time(), zone).astimezone(UTC)
+        ends = (datetime.combine(day + timedelta(days=n), time()) for n in (0, 1))
+        start, end = (first_moment(end, zone) for end in ends)
+        both = (start, end - timedelta(minutes=1))
+        readings = " or ".join(f"{option} {_wall_reading(at, zone)}" for at in both if at > now)
         raise UsageFault(
             f"{option} {typed} is a day: does its start or its end count?",
-            hint=f"Write {option} {day}T00:00 or {option} {day}T23:59",
+            hint=f"Write {readings}" if readings else _FORMS,
             code="ambiguous_time",
         )
     if not _TIME.fullmatch(typed.upper()):
@@ -100,6 +105,13 @@ def _resolve_wall(wall: datetime, typed: str, option: str, zone: tzinfo | None) 
         hint=f"Write {readings}",
         code="ambiguous_time",
     )
+
+
+def _wall_reading(at: datetime, zone: tzinfo | None) -> str:
+    """The instant as clocks here show it, with its offset where they show that twice."""
+    here = at.astimezone(zone)
+    first, second = (here.replace(fold=fold, tzinfo=zone).astimezone(UTC) for fold in (0, 1))
+    return f"{here:%Y-%m-%dT%H:%M}{'' if first == second else here.isoformat()[-6:]}"
 
 
 def _utc_reading(at: datetime) -> str:

@@ -75,7 +75,7 @@ def read_moment(text: str, name: str, now: datetime | None = None) -> str:
         if found and found[2]:
             return rfc3339(now.astimezone(UTC) - timedelta(seconds=float(found[1]) * _UNITS[found[2]]))
         local = _read_local(word, now)
-        return rfc3339(_first_moment(local, zone) if local.tzinfo is None else local)
+        return rfc3339(first_moment(local, zone) if local.tzinfo is None else local)
     except (ValueError, OverflowError):
         raise UsageFault(f"{name} can't be {text[:40]!r}.", hint=_MOMENTS) from None
 
@@ -100,7 +100,7 @@ def read_period(
     return first, last
 
 
-def _first_moment(wall: datetime, zone: tzinfo | None) -> datetime:
+def first_moment(wall: datetime, zone: tzinfo | None) -> datetime:
     """The first moment at which clocks here show `wall`, or more where it is skipped when they are set.
 
     By the zone's own rules: midnight can be before such a change, and now after it.

@@ -151,6 +151,26 @@ def test_a_moment_that_is_none_or_could_be_two(typed: str, code: str, sentence: 
     assert hint in (e.value.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("zone", "typed", "hint"),
+    [
+        # Midnight is skipped; comes twice; 23:59 comes twice; and of a day of which some is past.
+        ("America/Santiago", "2027-09-05", "2027-09-05T01:00 or --expires 2027-09-05T23:59"),
+        ("America/Havana", "2026-11-01", "2026-11-01T00:00-04:00 or --expires 2026-11-01T23:59"),
+        ("America/Santiago", "2027-04-03", "2027-04-03T00:00 or --expires 2027-04-03T23:59-04:00"),
+        ("Europe/Berlin", "today", "2026-09-01T23:59"),
+    ],
+)
+def test_what_is_proposed_for_a_day_is_taken(zone: str, typed: str, hint: str) -> None:
+    with pytest.raises(UsageFault) as e:
+        read_future(typed, "--expires", now=NOW, zone=ZoneInfo(zone))
+    assert e.value.hint == f"Write --expires {hint}"
+    read = [
+        read_future(text, "--expires", now=NOW, zone=ZoneInfo(zone)) for text in hint.split(" or --expires ")
+    ]
+    assert read == sorted(read)
+
+
 @pytest.fixture
 def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TZ", "Europe/Berlin")
