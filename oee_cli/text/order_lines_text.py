@@ -120,7 +120,7 @@ def retry_lines(
     room = width - 4
     lines = 1 if any(quote["error"] for quote in attempt.quotes) else 2
     text = retry_text(attempt.retry, lines * room, max_attempts=max_attempts, wait_ms=wait_ms)
-    first, *more = textwrap.wrap(text, room)
+    first, *more = textwrap.wrap(text, room) or [""]
     return [[Cell(f"  ↻ {first}", "yellow")], *([Cell(f"    {part}", "yellow")] for part in more)]
 
 

@@ -204,6 +204,10 @@ def test_why_an_attempt_ended_is_told_in_words(width: int) -> None:
     # What the venues said stands above it.
     (line,) = drawn(retry_lines(no_price, 60, 3), 60)
     assert line == "  ↻ attempt 2 of 3 in 700 ms: slippage_exceeded"
+    # Another release may say of an order that waits again no more than that.
+    assert moved.retry is not None
+    moved.retry = cast(Event, {**moved.retry, "status": "waiting", "data": {}})
+    assert drawn(retry_lines(moved, width, 3), width) == ["  ↻"]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
