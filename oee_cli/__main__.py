@@ -141,7 +141,7 @@ def _run_guarded(arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as e:
-        if "can't start new thread" in str(e):
+        if _is_out_of_threads(e):
             _make_output(arguments).fail(no_threads())
             return ExitCode.FAULT
         if _came_of_interrupt(e):
@@ -154,6 +154,12 @@ def _run_guarded(arguments: list[str]) -> int:
         )
         _make_output(arguments).fail(fault)
         return ExitCode.FAULT
+
+
+def _is_out_of_threads(e: Exception) -> bool:
+    """Whether a thread or a process could not be started because the account has too many."""
+    forked = isinstance(e, BlockingIOError) and e.strerror == os.strerror(errno.EAGAIN)
+    return forked or "can't start new thread" in str(e)
 
 
 def _came_of_interrupt(e: BaseException | None) -> bool:
