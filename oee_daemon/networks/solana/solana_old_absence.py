@@ -112,13 +112,15 @@ class OldAbsence:
             try:
                 told = await _listed(endpoint, asked, search, deadline_s * 2 / 3)
                 if told is True and not search.whole:
-                    told = search.whole = await search.blocks.is_whole(endpoint, deadline_s / 3)
+                    left_s = until - asyncio.get_running_loop().time()
+                    told = search.whole = await search.blocks.is_whole(endpoint, left_s)
                 # Not before that is answered: whoever counts no blocks now may lack some.
                 found = told
             except NoAnswer:
                 search.late = True
-        if found is False:
-            left_s = until - asyncio.get_running_loop().time()
+        left_s = until - asyncio.get_running_loop().time()
+        # In less than that no block would come, and fewer would be asked for than come in a look.
+        if found is False and left_s > deadline_s / 4:
             found = await search.blocks.go_on(endpoint, left_s)
         if isinstance(found, Status):
             return replace(answer, status=found)

@@ -43,8 +43,9 @@ class Gateway:
     strict: bool = True
     batches: bool = True
     blocks: int = 100
-    #: Seconds that the list takes.
+    #: Seconds that the list takes, and each question about blocks.
     list_s: float = 0.0
+    block_s: float = 0.0
     asked: list[str] = field(default_factory=list)
 
     def answer(self, net: Localnet, call: dict[str, Any]) -> dict[str, Any]:
@@ -72,6 +73,8 @@ class GatewaySite(HeldSite):
             await asyncio.Event().wait()
         if b"getSignaturesForAddress" in body:
             await asyncio.sleep(self._gateway.list_s)
+        if b"getBlock" in body:
+            await asyncio.sleep(self._gateway.block_s)
         if not isinstance(asked, list):
             said: Any = self._gateway.answer(self._net, asked)
         elif self._gateway.batches:
@@ -363,3 +366,15 @@ def test_a_list_that_takes_its_time_is_waited_for_and_keeps_no_blocks_from_being
         swap = sent(net, lands=False)
         slow = Gateway(twists=twists, list_s=1.0) if sold == "list" else Gateway(list_s=60.0)
         assert isinstance(outcome(net, swap, slow), Lapsed)
+
+
+def test_blocks_are_counted_in_all_of_the_time_that_the_list_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two questions one after another had a third of it: who takes 0.4 s for each was read block by block."""
+    monkeypatch.setattr(solana_chain, "LOOK_S", 1.5)
+    with held(tmp_path) as net:
+        swap, slow = sent(net, lands=False), Gateway(block_s=0.3)
+        net.send(made(net, paid(net.wallet, 1)))
+        assert isinstance(outcome(net, swap, slow), Lapsed)
+        assert slow.asked.count("getBlock") == 1
