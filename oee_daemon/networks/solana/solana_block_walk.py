@@ -77,7 +77,8 @@ class BlockWalk:
                 slots = range(self._next, self._next + self._at_once)
                 left_s = until - asyncio.get_running_loop().time()
                 calls: list[Call] = [("getBlock", [slot, _NAMED]) for slot in slots]
-                for slot, said in zip(slots, await endpoint.ask(calls, max(left_s, 0)), strict=True):
+                told = await endpoint.ask(calls, max(left_s, 0), urgent=True)
+                for slot, said in zip(slots, told, strict=True):
                     self._read(slot, said)
         except NoAnswer as e:
             self._at_once = max(1, self._at_once // 2)

@@ -163,9 +163,11 @@ class SolanaChain:
         # Those that have not shown it as final: one of them is asked, in turn, until all are worth asking.
         missing, glimpsed = deque(self._pool.endpoints), ""
         whole, first = self._soon, True
+        # Of a swap of long ago no moment counts, and what proves that it never landed takes many questions.
+        poll_s = wait_s if self._old.is_asked(swap.signature) else self._poll_s
         while True:
             if (left_s := until - loop.time()) > 0:
-                await asyncio.sleep(min(self._poll_s, left_s))
+                await asyncio.sleep(min(poll_s, left_s))
             if (left_s := until - loop.time()) > 0 and not whole:
                 missing.rotate(-1)
                 if not await _shows(missing[-1], glimpse_of(swap.signature), min(GLIMPSE_S, left_s)):
@@ -208,7 +210,8 @@ class SolanaChain:
         """
         calls = calls_for(swap.signature)
         if not there:
-            return await self._pool.each(calls, LOOK_S, urgent=FIRST), []
+            urgent = True if self._old.is_asked(swap.signature) else FIRST
+            return await self._pool.each(calls, LOOK_S, urgent=urgent), []
         if self._at_once:
             both = await self._statuses([*calls, ("getTransaction", [swap.signature, OPTIONS])])
             self._at_once = len(both) == self.nodes

@@ -76,6 +76,10 @@ class OldAbsence:
 
     _searches: OrderedDict[tuple[str, str], _Search] = field(default_factory=OrderedDict)
 
+    def is_asked(self, signature: str) -> bool:
+        """Whether that is such a swap, and its end is searched for."""
+        return any(one == signature for _, one in self._searches)
+
     async def proven(
         self,
         endpoints: Mapping[str, Endpoint],

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.networks.solana.solana_look_evidence import Anchored
 from oee_daemon.networks.solana.solana_swap_memo import Memo
@@ -16,7 +20,7 @@ from oee_daemon.networks.verdict import Cases
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.swap import Landed, Lapsed, Outcome, SignedSwap, Unknown, UnsignedSwap
 from tests.networks.localnet.conftest import SOL, USDC, Localnet
-from tests.networks.solana.held import held, pool
+from tests.networks.solana.held import HeldSite, held, pool
 
 #: Slots after which no node's cache knows the swap; and between two rounds of looks.
 LONG, APART = 1000, 100
@@ -156,6 +160,43 @@ def test_a_list_without_a_landing_of_before_proves_nothing(tmp_path: Path, batch
         assert isinstance(await outcome(net, swap, "lb"), Lapsed)
         net.order("faults", target="read", kind="refused", method="getBlock")
         assert isinstance(await outcome(net, swap, "lb"), Unknown)
+
+    with held(tmp_path) as net:
+        asyncio.run(run(net))
+
+
+class Noted(Bucket):
+    """Notes what is asked, and how urgently."""
+
+    def __init__(self) -> None:
+        super().__init__(1e6, 10**6)
+        self.asked: list[tuple[int, frozenset[str]]] = []
+
+    async def turn(self, count: int = 1, *, urgent: int = False, methods: Collection[str] = ()) -> None:
+        self.asked.append((urgent, frozenset(methods)))
+        await super().turn(count, urgent=urgent, methods=methods)
+
+
+def test_what_proves_an_old_absence_waits_for_no_looks_at_old_swaps(tmp_path: Path) -> None:
+    """Looks at a dozen of them went first and took all turns of a plan: no list and no block was told."""
+
+    async def run(net: Localnet) -> None:
+        net.fund()
+        swap = await signed(net, anchor_told=True)
+        net.blocks(LONG)
+        bucket = Noted()
+        chain = SolanaChain(
+            Pool([Endpoint(HeldSite(net, "", "one.example"), bucket)]),
+            wallet=str(net.wallet.pubkey()),
+            genesis=net.rpc("getGenesisHash"),
+            fastest_slot_ms=1e-6,
+        )
+        await chain.look(swap)
+        bucket.asked.clear()
+        await chain.look(swap, wait_s=1.0)
+        assert {urgent for urgent, _ in bucket.asked} == {1}
+        statuses = [methods for _, methods in bucket.asked if "getSignatureStatuses" in methods]
+        assert len(statuses) == 1, "no glimpses meanwhile"
 
     with held(tmp_path) as net:
         asyncio.run(run(net))

@@ -376,5 +376,6 @@ def test_blocks_are_counted_in_all_of_the_time_that_the_list_has_left(
     with held(tmp_path) as net:
         swap, slow = sent(net, lands=False), Gateway(block_s=0.3)
         net.send(made(net, paid(net.wallet, 1)))
+        net.blocks(APART)
         assert isinstance(outcome(net, swap, slow), Lapsed)
         assert slow.asked.count("getBlock") == 1
