@@ -12,9 +12,7 @@ import contextlib
 import logging
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
@@ -27,6 +25,7 @@ from oee_daemon.api import api_connections
 from oee_daemon.api.api_auth import AuthMiddleware, own_hosts
 from oee_daemon.api.api_own_home import HomeMiddleware
 from oee_daemon.api.api_request_limits import VersionMiddleware
+from oee_daemon.event_loop import begin_look_up
 from oee_daemon.start_errors import StartFailed
 
 log = logging.getLogger(__name__)
@@ -204,25 +203,9 @@ class Listeners:
             return socket.AF_INET if found.version == 4 else socket.AF_INET6, self._host
         if self._http["problem"] is None:
             self._http["problem"] = f"{self._host}: its address is still being looked up"
-        return await _look_up(self._host)
-
-
-async def _look_up(name: str) -> tuple[int, str]:
-    """A resolver may not answer for minutes, so it is asked on a thread that nobody waits for at the end."""
-    answer: Future[list[Any]] = Future()
-    # Whoever stops waiting for it leaves it to answer nobody.
-    answer.set_running_or_notify_cancel()
-
-    def ask() -> None:
-        try:
-            answer.set_result(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
-        except Exception as e:
-            answer.set_exception(e)
-
-    threading.Thread(target=ask, name="resolve", daemon=True).start()
-    rows = await asyncio.wrap_future(answer)
-    # IPv4 first, as for the default.
-    return min((int(row[0]), str(row[4][0])) for row in rows)
+        rows = await asyncio.wrap_future(begin_look_up(self._host, None))
+        # IPv4 first, as for the default.
+        return min((int(row[0]), str(row[4][0])) for row in rows)
 
 
 def _name_to_dial(host: str, names: str | None) -> str:
