@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
 from oee_cli.api import client_handshake
+from oee_cli.api.client_daemon_process import DaemonProcess
 from oee_cli.api.client_home import Belongings
 from oee_cli.api.client_processes import explain_frozen, is_process_stopped
 from oee_cli.api.client_resident_daemon import Resident
@@ -105,7 +106,7 @@ class Launcher(Resident):
 
     def _start_locked(self, deadline: float, progress: _StartLine) -> bool | None:
         """Returns whether the daemon had to be started; `None` where somebody stopped it meanwhile."""
-        child: subprocess.Popen[bytes] | None = None
+        child: DaemonProcess | None = None
         log_from: int | None = None
         patience = time.monotonic() + _SOCKET_BACK
         # It answers a moment before it says who it is.
@@ -250,11 +251,10 @@ class Launcher(Resident):
         finally:
             os.close(fd)
 
-    def _spawn_daemon(self) -> subprocess.Popen[bytes]:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        fd = os.open(self.settings.log_file, flags, 0o600)
+    def _spawn_daemon(self) -> DaemonProcess:
+        fd = os.open(self.settings.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            return subprocess.Popen(
+            return DaemonProcess(
                 daemon_command("run", *self.arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=fd,

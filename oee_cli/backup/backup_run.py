@@ -116,11 +116,11 @@ def _run_engine(output: Output, *arguments: str, named: str | None = None) -> di
         process = subprocess.Popen(
             daemon_command(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
         )
+        assert process.stdout is not None
+        doing = "backing up" if arguments[0] == "backup" else "restoring"
         try:
-            assert process.stdout is not None
-            result = _read_progress(
-                process.stdout, output, "backing up" if arguments[0] == "backup" else "restoring"
-            )
+            with process.stdout as told:
+                result = _read_progress(told, output, doing)
             process.wait()
         finally:
             if process.poll() is None:

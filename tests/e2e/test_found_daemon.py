@@ -165,6 +165,13 @@ def test_a_backup_goes_where_a_shell_leads_it(home: Cli, tmp_path: Path) -> None
     assert done.returncode == 2 and "File name too long" in done.stderr
 
 
+def test_python_warns_of_nothing_where_warnings_are_errors(home: Cli, tmp_path: Path) -> None:
+    script = f"oee history && oee backup {tmp_path}/b.oee && oee daemon restart && oee daemon stop"
+    done = home.sh(script, fresh=True, PYTHONWARNINGS="error")
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr and "Traceback" not in done.stderr
+
+
 def test_who_ignores_the_ends_of_children_makes_a_whole_home(homes: Path) -> None:
     cli = Cli(homes / "h", **QUICK)
     ignoring = (
