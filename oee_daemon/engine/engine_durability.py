@@ -41,7 +41,7 @@ _POOLER = (
 
 @dataclass(frozen=True, slots=True)
 class Weakness:
-    """Something that Postgres may lose what it acknowledged by. `code` is stable."""
+    """Something that Postgres may lose what it acknowledged by, or stores nothing by. `code` is stable."""
 
     code: str
     message: str
@@ -90,6 +90,11 @@ def look(conn: Connection, needed: int) -> list[Weakness]:
 
 def _weaknesses(found: Any) -> list[Weakness]:
     weak = []
+    if found.standby or found.read_only:
+        why = "it is a standby" if found.standby else "default_transaction_read_only is on"
+        weak.append(
+            Weakness("read_only", f"It takes no writes, because {why}: no order moves, none is accepted.")
+        )
     if found.fsync != "on":
         weak.append(Weakness("fsync_off", "fsync is off: a power cut loses orders, or the whole database."))
     if found.full_page_writes != "on":

@@ -20,6 +20,7 @@ _LOOK = Statement(
     """
     -- look: what the promise rests on, and how many connections there are and are used
     SELECT current_setting('server_version_num')::int / 10000 AS major, pg_is_in_recovery() AS standby,
+        current_setting('default_transaction_read_only') = 'on' AS read_only,
         current_setting('server_encoding') AS encoding,
         current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
         current_setting('synchronous_standby_names') AS synchronous_names,

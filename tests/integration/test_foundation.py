@@ -58,6 +58,17 @@ def test_tables_that_a_crash_empties_are_told(db: Engine) -> None:
     assert [weakness.code for weakness in engine_durability.require(db)] == ["unlogged"]
 
 
+def test_a_database_that_takes_no_writes_is_told(db: Engine) -> None:
+    """As a role or a database may have it, by which nothing else changes."""
+    with db.connect() as conn:
+        conn.execute(text("SET default_transaction_read_only = on"))
+        try:
+            (weakness,) = engine_durability.look(conn, 1)
+        finally:
+            conn.execute(text("RESET default_transaction_read_only"))
+    assert weakness.code == "read_only" and "default_transaction_read_only is on" in weakness.message
+
+
 def test_too_few_connections_are_told(db: Engine) -> None:
     with db.connect() as conn:
         most = int(conn.execute(text("SHOW max_connections")).scalar_one())

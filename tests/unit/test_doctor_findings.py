@@ -156,6 +156,8 @@ def test_what_a_server_may_lose_orders_by_is_told() -> None:
     assert told(facts, check_engine.check_postgres) == {}
     facts.part("postgres")["weaknesses"] = [{"code": "fsync_off", "message": "fsync is off."}]
     assert told(facts, check_engine.check_postgres) == {"fsync_off": "fsync is off."}
+    facts.part("postgres")["weaknesses"] = [{"code": "read_only", "message": "It takes no writes."}]
+    assert [f.code for f in check_engine.check_postgres(facts) if f.status == "fail"] == ["read_only"]
 
 
 def test_two_engines_on_one_queue_are_told() -> None:

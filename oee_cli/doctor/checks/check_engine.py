@@ -115,7 +115,8 @@ def _praise_postgres(facts: Facts, part: dict[str, Any]) -> Iterator[Finding]:
     more = f", {counted(int(part.get('orders') or 0), 'order')}, {size}"
     yield _check_server_version("postgres", "postgres", part, more)
     for weakness in part.get("weaknesses") or ():
-        yield warn("postgres", str(weakness.get("code")), str(weakness.get("message")))
+        code, message = str(weakness.get("code")), str(weakness.get("message"))
+        yield (fail if code == "read_only" else warn)("postgres", code, message)
 
 
 def check_queue(facts: Facts) -> Iterator[Finding]:
