@@ -104,13 +104,16 @@ def _open_source(source: str) -> Iterator[_Source]:
     except OSError as e:
         shown = "stdin" if source == "-" else short_ends(source, _SHOWN)
         raise UsageFault(f"{shown} can't be read: {e.strerror}.", hint=_FILE) from None
-    with opened as stream:
-        found = os.fstat(stream.fileno())
+    try:
+        found = os.fstat(opened.fileno())
         if stat.S_ISDIR(found.st_mode):
             raise UsageFault("stdin can't be read: Is a directory.", hint=_FILE)
         regular = stat.S_ISREG(found.st_mode)
         path = None if source == "-" or not regular else _find_path(source, found)
-        yield _Source(stream=stream, size=found.st_size if regular else None, path=path)
+        yield _Source(stream=opened, size=found.st_size if regular else None, path=path)
+    finally:
+        # Not by its buffer, which a thread that waits for the next line keeps locked.
+        opened.raw.close()
 
 
 def _find_path(source: str, opened: os.stat_result) -> Path | None:

@@ -252,6 +252,18 @@ def test_a_pipe_that_looks_like_a_file_has_a_name_of_its_own(cli: Cli, tmp_path:
     assert "places nothing twice" in err
 
 
+def test_a_pipe_that_stays_silent_holds_up_no_end(cli: Cli, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "orders")
+    process = cli.start("submit", str(tmp_path / "orders"))
+    with (tmp_path / "orders").open("w") as pipe:
+        pipe.write(line(1) + "\n")
+        pipe.flush()
+        assert process.stdout is not None and process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        code, _, err = end(process, 5)
+    assert code == 143 and "stopped: 1 line sent (1 ended)" in err
+
+
 def test_without_permission_it_stops_at_once(cli: Cli, api: Shared, many: Path) -> None:
     before = api.stored()
     url = api.daemon.facts["http"]
