@@ -53,8 +53,7 @@ from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, SignedSwap, Unkno
 
 log = logging.getLogger(__name__)
 
-#: Seconds for one question of a round of looks, of which there are three at most; between two rounds; and for
-#: one endpoint that is asked whether it is time for one.
+#: Seconds for one question of a round of looks, of three at most; between two rounds; for a glimpse.
 LOOK_S, POLL_S, GLIMPSE_S = 2.0, 0.4, 0.5
 
 
