@@ -119,7 +119,11 @@ class Service:
         self._state = api_app.open_state(
             settings, self._db, self._broker, self._feed, network, self._surroundings()
         )
-        self._listeners = Listeners(
+        self._listeners = self._make_listeners()
+
+    def _make_listeners(self) -> Listeners:
+        home, settings = self._home, self._settings
+        return Listeners(
             OrderDoor(api_app.build(self._state)),
             path=home.socket_path,
             host=settings.host,
@@ -128,7 +132,7 @@ class Service:
             token=token_of(home.path / "token"),
             home=home.path,
             tag=home.tag(),
-            network=network.name,
+            network=self._network.name,
         )
 
     def _make_halting(self) -> Halting:

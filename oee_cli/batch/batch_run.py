@@ -23,10 +23,10 @@ from oee_cli.api.client_http import Client, session
 from oee_cli.batch import batch_summary
 from oee_cli.batch.batch_earlier import Earlier
 from oee_cli.batch.batch_input_lines import Lines
+from oee_cli.batch.batch_options import Batch
 from oee_cli.batch.batch_reader import Row, read_rows
 from oee_cli.batch.batch_row_keys import Keys
 from oee_cli.batch.batch_sender import BatchSender
-from oee_cli.batch.command import Batch
 from oee_cli.cli_errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Terminated, UsageFault
 from oee_cli.exit_codes import ExitCode, worst_exit_code
 from oee_cli.network_badge import badge

@@ -17,9 +17,9 @@ from oee_cli.api.client_http import Client
 from oee_cli.api.client_place_once import dry_run_exit
 from oee_cli.batch.batch_earlier import Earlier, same_terms
 from oee_cli.batch.batch_in_flight import PAGE, PATIENCE, InFlightPoller, Placed
+from oee_cli.batch.batch_options import Batch
 from oee_cli.batch.batch_progress import BatchProgress
 from oee_cli.batch.batch_reader import Row
-from oee_cli.batch.command import Batch
 from oee_cli.cli_errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Stopped, Unreachable
 from oee_cli.exit_codes import ExitCode, exit_code_of
 from oee_daemon.contract.shapes import Order

@@ -14,7 +14,7 @@ from typing import Any
 
 from oee_cli.api.client_http import Client, session
 from oee_cli.cli_errors import UsageFault
-from oee_cli.lists.command import ListOptions, OrderFilter
+from oee_cli.lists.list_options import ListOptions, OrderFilter
 from oee_cli.network_badge import badge
 from oee_cli.options import USUAL_ROWS, check_format, read_limit
 from oee_cli.output import Output

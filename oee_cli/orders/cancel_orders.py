@@ -10,7 +10,7 @@ from oee_cli.api.client_http import Client, session
 from oee_cli.api.client_order_lookup import find_order, group_of, report_too_late, without_story
 from oee_cli.cli_errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
-from oee_cli.orders.command import CancelFilter
+from oee_cli.orders.cancel_options import CancelFilter
 from oee_cli.output import Output
 from oee_cli.text.amount_text import counted
 from oee_cli.text.left_wallet_text import left_wallet

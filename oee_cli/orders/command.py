@@ -5,12 +5,13 @@ Only signatures and help: what a command needs is imported when it runs.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 import typer
 
 from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
+from oee_cli.orders.cancel_options import CancelFilter
 from oee_cli.output import Output
 
 
@@ -45,17 +46,6 @@ def show_order(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> N
     from oee_cli.orders.watch_or_show import show_order
 
     show_order(id, Output(json, no_color=no_color))
-
-
-class CancelFilter(NamedTuple):
-    """What `--all` is narrowed to."""
-
-    pair: o.Pair = None
-    side: o.Side = None
-    type: o.Type = None
-
-    def params(self) -> dict[str, Any]:
-        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 def cancel_order(

@@ -5,29 +5,9 @@ Only its signature and help: what it needs is imported when it runs.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
-
-import typer
-
 from oee_cli import options as o
 from oee_cli.output import Output
-
-
-class StatsQuery(NamedTuple):
-    """Which orders to measure, as typed. `by`: what groups them."""
-
-    since: Annotated[
-        str, typer.Option("--since", metavar="2h|today|ISO|all", help="Only orders placed since then.")
-    ] = "24h"
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="2h|today|ISO", help="Only orders placed before then.")
-    ] = None
-    by: Annotated[
-        Literal["venue", "pair", "day"] | None,
-        typer.Option("--by", help="A line each; days are days in UTC."),
-    ] = None
-    pair: o.Pair = None
-    side: o.Side = None
+from oee_cli.stats.stats_options import StatsQuery
 
 
 def show_stats(

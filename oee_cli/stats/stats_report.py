@@ -12,7 +12,7 @@ from typing import Any
 from oee_cli.api.client_http import session
 from oee_cli.options import check_format
 from oee_cli.output import Output, clean
-from oee_cli.stats.command import StatsQuery
+from oee_cli.stats.stats_options import StatsQuery
 from oee_cli.text.csv_text import write_csv
 from oee_cli.text.time_text import read_period
 from oee_daemon.contract.shapes import StatsReport

@@ -15,8 +15,8 @@ from oee_cli.text.option_text import say_options
 from oee_cli.text.order_text import order_pair, short_id
 from oee_cli.text.price_text import read_limit, read_price
 from oee_cli.text.time_text import read_hold
-from oee_cli.waiting.command import EditRequest
 from oee_cli.waiting.waiting_condition_request import TypedCondition, fix_prices
+from oee_cli.waiting.waiting_options import EditRequest
 from oee_cli.waiting.waiting_placement import explain_refusal, note_placed
 from oee_daemon.contract.shapes import Order
 

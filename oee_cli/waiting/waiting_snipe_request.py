@@ -12,8 +12,8 @@ from oee_cli.cli_errors import UsageFault
 from oee_cli.text.future_text import future_wire, read_future
 from oee_cli.text.price_text import TypedPrice, read_price
 from oee_cli.text.request_text import TradeRequest, make_order_body
-from oee_cli.waiting.command import SnipeRequest
 from oee_cli.waiting.waiting_condition_request import TypedCondition
+from oee_cli.waiting.waiting_options import SnipeRequest
 from oee_daemon.contract.listed_tokens import LISTED, is_stable
 from oee_daemon.contract.risks import RISKS
 

@@ -92,13 +92,7 @@ class Worker:
         self._watching: Future[None] | None = None
         engine_actors.declare(self.broker, self.execution, lambda: self.loop.call(self.watcher.wake))
         self.recovery = self._make_recovery(settings, former)
-        self.roster = Roster(
-            settings.redis_url,
-            owner=owner,
-            threads=settings.worker_threads,
-            busy=lambda: len(self.execution.busy),
-            more=self._describe,
-        )
+        self.roster = self._make_roster(settings.redis_url, settings.worker_threads)
         self._threads = dramatiq.Worker(
             self.broker, worker_threads=settings.worker_threads, worker_timeout=LOOK_MS
         )
@@ -151,6 +145,15 @@ class Worker:
             where=lambda: self.identity.known,
             urgent=self.urgent,
             line=Line(settings.database_url),
+        )
+
+    def _make_roster(self, redis_url: str, threads: int) -> Roster:
+        return Roster(
+            redis_url,
+            owner=self.owner,
+            threads=threads,
+            busy=lambda: len(self.execution.busy),
+            more=self._describe,
         )
 
     def _make_recovery(self, settings: Settings, former: str) -> Recovery:

@@ -88,19 +88,10 @@ class Execution:
         self.left_some = False
         self._mover = Mover(line, feed, max_attempts=max_attempts, timing=timing)
         self._checks = OrderChecks(network, TokenDesk(db, network), self._faults)
-        self._attempt = Attempt(
-            db,
-            line,
-            self._outside,
-            self._checks,
-            NewTokenChecks(network, self._faults),
-            self._mover,
-            self.gate,
-            timing,
-        )
-        self._settlement = Settlement(
-            db, line, self._outside, self._mover, self.gate, timing, where=lambda: self.slots.where
-        )
+        hands = (self._outside, self._mover, self.gate, timing)
+        new_tokens = NewTokenChecks(network, self._faults)
+        self._attempt = Attempt(db, line, *hands, self._checks, new_tokens)
+        self._settlement = Settlement(db, line, *hands, where=lambda: self.slots.where)
 
     @property
     def busy(self) -> list[UUID]:

@@ -65,11 +65,11 @@ class Attempt:
     db: Engine
     line: Line
     outside: Outside
-    checks: OrderChecks
-    new_tokens: NewTokenChecks
     mover: Mover
     gate: Gate
     timing: Timing
+    checks: OrderChecks
+    new_tokens: NewTokenChecks
 
     def __post_init__(self) -> None:
         #: What is asked for orders whose claim waits for the disk, and since when.

@@ -9,9 +9,9 @@ import pytest
 
 from oee_cli.api.client_http import Client
 from oee_cli.api.client_place_once import dry_run_order
+from oee_cli.batch.batch_options import Batch
 from oee_cli.batch.batch_reader import Row
 from oee_cli.batch.batch_sender import BatchSender
-from oee_cli.batch.command import Batch
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.settings.settings_load import Settings

@@ -9,7 +9,7 @@ import pytest
 
 from oee_cli.api.client_http import Client
 from oee_cli.cli_errors import UsageFault
-from oee_cli.lists.command import OrderFilter
+from oee_cli.lists.list_options import OrderFilter
 from oee_cli.lists.list_pages import MOST_EMPTY, _Pages, _read_filter
 from oee_cli.lists.list_tables import fill_lines, order_lines
 from oee_cli.options import read_limit

@@ -19,8 +19,8 @@ from oee_cli.batch.batch_row_keys import Keys
 from oee_cli.cli_errors import CliError
 from oee_cli.text.price_text import read_price
 from oee_cli.text.request_text import TradeRequest, make_order_body
-from oee_cli.waiting.command import EditRequest
 from oee_cli.waiting.waiting_edit import read_changes
+from oee_cli.waiting.waiting_options import EditRequest
 from oee_daemon.api import request_wire
 from oee_daemon.contract.order_types import OrderType, SwapMode
 from oee_daemon.contract.setting_table import BY_NAME

@@ -18,8 +18,8 @@ from oee_daemon.networks.paper.paper_ledger import Ledger
 from oee_daemon.networks.paper.paper_schema import open_schema
 from oee_daemon.networks.paper.paper_swap import PaperGuard, PaperSwap, PaperWallet
 from oee_daemon.networks.paper.paper_venue import PaperVenue
-from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
+from oee_daemon.networks.solana.solana_endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.solana_fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.solana_market import open_market
 from oee_daemon.networks.solana.solana_mint_reader import MintReader

@@ -8,9 +8,9 @@ from __future__ import annotations
 from oee_daemon.networks.network import NamedWallet, Network
 from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.networks.solana.guard.guard_solana import SolanaGuard
-from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
+from oee_daemon.networks.solana.solana_endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.solana_fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.solana_market import open_market
 from oee_daemon.networks.solana.solana_mint_reader import MintReader

@@ -84,13 +84,10 @@ def stamped(
 
     steps = []
     for step in message.instructions:
-        numbers = bytes(map(moved, bytes(step.accounts)))
-        data = bytes(step.data)
-        if _asks(message, step, _PRICE, 9):
-            data = _PRICE + unit_price.to_bytes(8, "little")
-        elif _stops_early(message, step):
-            data = data[:24] + bytes(16) + data[40:]
-        steps.append(CompiledInstruction(step.program_id_index, data, numbers))
+        data = _priced(message, step, unit_price)
+        steps.append(
+            CompiledInstruction(step.program_id_index, data, bytes(map(moved, bytes(step.accounts))))
+        )
     steps.append(CompiledInstruction(keys.index(_MEMO), memo, b""))
     readonly = head.num_readonly_unsigned_accounts + (not known)
     made = Message.new_with_compiled_instructions(
@@ -104,6 +101,14 @@ def stamped(
     if isinstance(message, MessageV0):
         return to_bytes_versioned(MessageV0(made.header, keys, made.recent_blockhash, steps, lookups))
     return bytes(made)
+
+
+def _priced(message: Message | MessageV0, step: CompiledInstruction, unit_price: int) -> bytes:
+    """What the step is called with: at that price of a unit, and with no price limit of a pool's."""
+    data = bytes(step.data)
+    if _asks(message, step, _PRICE, 9):
+        return _PRICE + unit_price.to_bytes(8, "little")
+    return data[:24] + bytes(16) + data[40:] if _stops_early(message, step) else data
 
 
 def _without_memo(

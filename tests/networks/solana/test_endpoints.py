@@ -17,12 +17,12 @@ from solders.transaction import VersionedTransaction
 from oee_daemon.networks.network_endpoints import EndpointReport
 from oee_daemon.networks.solana.rpc.endpoint_date import Dated, ahead_ms
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
-from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.rpc.endpoint_traits import Block, Seen, reports_of
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import RpcError
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
+from oee_daemon.networks.solana.solana_endpoint_probe import EndpointProbe
 from tests.networks.localnet.conftest import Localnet
 from tests.networks.solana import crafted
 from tests.networks.solana.held import HeldSite, endpoint, held

@@ -1,0 +1,51 @@
+"""The house keeps its measure: files and functions stay small, and all SQL lies in its rooms."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted(path for package in ("oee_cli", "oee_daemon") for path in (ROOT / package).rglob("*.py"))
+#: A statement, by how it begins.
+SQL = re.compile(r"\b(SELECT .+ FROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE TABLE)\b", re.DOTALL)
+#: Who may speak it: the engine's store; the networks that keep a ledger of their own; and, against another's
+#: tables on purpose, who judges the engine from outside, and who orders faults.
+ROOMS_OF_SQL = (
+    "oee_daemon/store/",
+    "oee_daemon/networks/simulated/",
+    "oee_daemon/networks/paper/",
+    "oee_daemon/networks/localnet/localnet_sqlite.py",
+    "oee_daemon/contract/planned_faults.py",
+    "oee_cli/drill/",
+    "oee_cli/doctor/checks/check_outside_servers.py",
+)
+
+
+def test_files_and_functions_stay_small_and_files_say_what_they_are() -> None:
+    long: dict[str, int] = {}
+    for path in SOURCES:
+        text, name = path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix()
+        assert len(text.splitlines()) <= 350, name
+        tree = ast.parse(text)
+        assert ast.get_docstring(tree) or not text, name
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                long |= {f"{name}: {node.name}": lines} if lines > 50 else {}
+    assert long == {}
+
+
+def test_all_sql_lies_in_its_rooms() -> None:
+    texts = {
+        path.relative_to(ROOT).as_posix(): [
+            node.value
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        for path in SOURCES
+    }
+    speak = {path for path, said in texts.items() if any(map(SQL.search, said))}
+    assert {path for path in speak if not path.startswith(ROOMS_OF_SQL)} == set()
+    assert all(any(path.startswith(room) for path in speak) for room in ROOMS_OF_SQL)
