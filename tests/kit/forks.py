@@ -70,8 +70,8 @@ class Running:
     ) -> None:
         """`streams`: the descriptors that become its first three; `terminal`: the first one is its own."""
         given = [*streams]
-        if program == "oee_cli" and "OEE_NO_AUTOSTART" not in environ:
-            # The daemon that it starts is forked, too.
+        if program == "oee_cli":
+            # The engine that it starts is forked, too.
             given.append(_to("oee_daemon").fileno())
         request = json.dumps([arguments, environ, folder, terminal]).encode()
         assert len(request) < _MOST
