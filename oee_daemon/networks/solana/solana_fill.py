@@ -60,6 +60,9 @@ def moved(meta: Mapping[str, Any], keys: Sequence[str], wallet: str, mints: Coll
     found = changes(meta, keys, wallet)
     if mints:
         found = {mint: by for mint, by in found.items() if by < 0 or mint in mints}
+    if WSOL in mints and all(by < 0 for by in found.values()):
+        # Such accounts took all of the SOL that it brought, or more.
+        found[WSOL] = found.get(WSOL, 0) + _made(meta, keys, wallet)
     if sum(by < 0 for by in found.values()) > 1 and 0 < -found.get(WSOL, 0) <= _made(meta, keys, wallet):
         del found[WSOL]
     down = [(mint, -by) for mint, by in found.items() if by < 0]

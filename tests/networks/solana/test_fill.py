@@ -262,3 +262,32 @@ def test_rent_of_others_accounts_is_no_second_input(mints: tuple[str, ...]) -> N
     assert moved(*swap(0), WALLET, mints) == Moved("mint a", "mint b", 700, 900)
     with pytest.raises(Unreadable):
         moved(*swap(1), WALLET, mints)
+
+
+@pytest.mark.parametrize("brought", [1, 1_346_199, 1_346_200, 1_346_201])
+def test_sol_that_others_accounts_took_again_has_arrived(brought: int) -> None:
+    """A token was sold for less than its pool keeps of who trades there first: it was in doubt for good."""
+
+    def sale(beside: int) -> tuple[dict[str, Any], list[str]]:
+        bank = Bank(5_000)
+        bank.account("mine a", "mint a", WALLET, 1_000, 2_039_280)
+        bank.account("mine sol", WSOL, WALLET, None, 2_039_280)
+        bank.open("mine sol", 2_039_280)
+        bank.credit("mine a", -700)
+        bank.credit("mine sol", brought)
+        bank.close("mine sol")
+        bank.pay(WALLET, POOL, 1_346_200)
+        bank.hold(OTHERS, 5)
+        bank.pay(WALLET, OTHERS, beside)
+        return bank.told(lambda keys: keys)
+
+    sold = moved(*sale(0), WALLET, ["mint a", WSOL])
+    # What is left over by itself is read by itself.
+    arrived = brought if brought <= 1_346_200 else brought - 1_346_200
+    assert sold == Moved("mint a", WSOL, 700, arrived)
+    for mints in ([], ["mint a", "mint b"]):
+        if brought <= 1_346_200:
+            with pytest.raises(Unreadable):
+                moved(*sale(0), WALLET, mints)
+    with pytest.raises(Unreadable):
+        moved(*sale(brought), WALLET, ["mint a", WSOL])
