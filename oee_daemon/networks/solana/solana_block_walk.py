@@ -30,8 +30,8 @@ _BARE = _NAMED | {"transactionDetails": "none"}
 #: Of a slot without a block, or whose block this node lacks: the next block's word tells which
 #: (https://github.com/anza-xyz/agave, rpc-client-api/src/custom_error.rs).
 _SKIPPED = frozenset({-32007, -32009})
-
-
+#: Stands for the answer of who does not sell what is asked for.
+_UNSOLD = object()
 #: Slots in a row without a block after which nobody knows any more whether there is one.
 _MOST_SKIPPED = 400
 
@@ -47,27 +47,40 @@ class BlockWalk:
         self._found: Status | None = None
         #: Half as many once they did not come: slow, or asked one by one, they may take longer than a look.
         self._at_once = AT_ONCE
+        #: Whether none of that time is missing by their count, and which questions were answered.
+        self._whole, self._sold = False, set[str]()
 
     async def is_whole(self, endpoint: Endpoint, deadline_s: float) -> bool:
         """Whether no block of that time is missing there, by their count: a node that was started anew from a
         snapshot lists what was before and after, and lacks what landed meanwhile. Who sells no blocks is a
-        gateway, and is taken for whole. Raises `NoAnswer`."""
+        gateway, and is taken for whole this time: it may word the failure of a moment like that. Raises
+        `NoAnswer`."""
+        if self._whole:
+            return True
         until = asyncio.get_running_loop().time() + deadline_s
         first, count = self._begin.slot + 1, self._last - self._begin.height
+        slots = await self._told(endpoint, ("getBlocksWithLimit", [first, count, FINALIZED]), deadline_s)
+        if not isinstance(slots, list) or len(slots) != count:
+            return slots is _UNSOLD
+        left_s = until - asyncio.get_running_loop().time()
+        block = await self._told(endpoint, ("getBlock", [slots[-1], _BARE]), max(left_s, 0))
+        self._whole = isinstance(block, dict) and block.get("blockHeight") == self._last
+        return self._whole or block is _UNSOLD
+
+    async def _told(self, endpoint: Endpoint, call: Call, deadline_s: float) -> Any:
+        """Its answer; `_UNSOLD` where it never gave one and says that it does not. Raises `NoAnswer`."""
         try:
-            # Once for a swap, and without it no list counts, so not behind whatever else executes.
-            count_of: Call = ("getBlocksWithLimit", [first, count, FINALIZED])
-            (slots,) = await endpoint.ask([count_of], deadline_s, urgent=True)
-            if not isinstance(slots, list) or len(slots) != count:
-                return is_unsold(slots)
-            left_s = until - asyncio.get_running_loop().time()
-            last: Call = ("getBlock", [slots[-1], _BARE])
-            (block,) = await endpoint.ask([last], max(left_s, 0), urgent=True)
+            # Without it no list counts, so not behind whatever else executes.
+            (said,) = await endpoint.ask([call], deadline_s, urgent=True)
         except NoAnswer as e:
-            if e.reason.startswith("HTTP 4") and not isinstance(e, TooOften):
-                return True
-            raise
-        return is_unsold(block) or (isinstance(block, dict) and block.get("blockHeight") == self._last)
+            if call[0] in self._sold or not e.reason.startswith("HTTP 4") or isinstance(e, TooOften):
+                raise
+            return _UNSOLD
+        if is_unsold(said):
+            return said if call[0] in self._sold else _UNSOLD
+        if not isinstance(said, RpcError):
+            self._sold.add(call[0])
+        return said
 
     async def go_on(self, endpoint: Endpoint, deadline_s: float) -> Status | bool:
         """That it landed, or whether it is proven that it did not, as far as one comes in that time."""

@@ -41,12 +41,11 @@ class _Row(NamedTuple):
 @dataclass(slots=True)
 class _Search:
     """How far one has come at one endpoint with one swap: behind which of the wallet's landings, all of them
-    later ones, its list goes on; whether no block of that time is missing; and which were read."""
+    later ones, its list goes on; and with its blocks."""
 
     blocks: BlockWalk
     before: str | None = None
     last: _Row | None = None
-    whole: bool = False
     #: The list has not come in time: the next time is the blocks' alone, and then its turn is again.
     late: bool = False
 
@@ -115,9 +114,9 @@ class OldAbsence:
         if not was_late:
             try:
                 told = await _listed(endpoint, asked, search, deadline_s * 2 / 3)
-                if told is True and not search.whole:
+                if told is True:
                     left_s = until - asyncio.get_running_loop().time()
-                    told = search.whole = await search.blocks.is_whole(endpoint, left_s)
+                    told = await search.blocks.is_whole(endpoint, left_s)
                 # Not before that is answered: whoever counts no blocks now may lack some.
                 found = told
             except NoAnswer:
