@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from oee_cli.api.client_launcher import START_LIMIT, Launcher
 from oee_cli.api.client_loosened import say_loosened
-from oee_cli.api.client_lost_answers import may_be_done, may_be_placed, not_placed
+from oee_cli.api.client_lost_answers import leaves_open, may_be_done, may_be_placed, not_placed, was_handed_on
 from oee_cli.api.client_other_network import OtherNetwork
 from oee_cli.api.client_processes import explain_frozen
 from oee_cli.api.client_recent_orders import Recent
@@ -190,12 +190,12 @@ class Client:
                 if refused is None:
                     return answer.body, answer.status == 200
                 if answer.status < 500:
-                    raise refused
+                    raise may_be_placed(refused, key) if sent and leaves_open(refused) else refused
                 # An answer of 5xx says nothing about what is stored; 503 promises to go by.
-                refused.retryable = answer.status == 503
+                handed_on = was_handed_on(answer)
+                refused.retryable = answer.status == 503 or handed_on
                 reason: CliError | ConnectionLost = refused
-                # Its commit's answer was lost: the order may be stored.
-                sent = sent or getattr(reason, "code", "") == OutcomeUnknown.code
+                sent = sent or handed_on or refused.code == OutcomeUnknown.code
                 over = time.monotonic() > (deadline if sent else min(deadline, unavailable_until))
             except ConnectionLost as lost:
                 sent = sent or lost.sent

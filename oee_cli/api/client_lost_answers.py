@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from oee_cli.cli_errors import CliError, ConnectionLost, HomeLost, OutcomeUnknown, Unreachable
+from oee_cli.api.client_response_problems import Response
+from oee_cli.cli_errors import CliError, ConnectionLost, Forbidden, HomeLost, OutcomeUnknown, Unreachable
 from oee_cli.exit_codes import ExitCode
+from oee_daemon.contract.protocol import PROTOCOL_HEADER
 
 
 def may_be_done(e: Unreachable, path: str = "") -> OutcomeUnknown:
@@ -37,3 +39,15 @@ def not_placed(reason: CliError, key: str) -> CliError:
         reason.hint = f"{reason.hint}\n" if reason.hint else ""
         reason.hint += f"Whether it was placed: the same command with --idempotency-key {key}"
     return reason
+
+
+def leaves_open(refused: CliError) -> bool:
+    """Whether who refuses an order has not looked for its key: another daemon, or none, so that what was sent
+    before may be stored all the same."""
+    return isinstance(refused, Unreachable | Forbidden) or refused.code == "other_network"
+
+
+def was_handed_on(answer: Response) -> bool:
+    """Whether a gateway answers with 5xx that may have waited for the daemon in vain. By 503 it says that it
+    has handed nothing on."""
+    return PROTOCOL_HEADER not in answer.headers and answer.status != 503

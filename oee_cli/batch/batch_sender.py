@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from oee_cli.api.client_http import Client
+from oee_cli.api.client_lost_answers import leaves_open
 from oee_cli.api.client_place_once import dry_run_exit
 from oee_cli.batch.batch_earlier import Earlier, same_terms
 from oee_cli.batch.batch_in_flight import PAGE, PATIENCE, InFlightPoller, Placed
@@ -245,7 +246,9 @@ class BatchSender:
         while True:
             try:
                 return self.client.execute(row.body, row.key, deadline)
-            except (Unreachable, OutcomeUnknown) as e:
+            except CliError as e:
+                if not isinstance(e, Unreachable | OutcomeUnknown) and not (lost and leaves_open(e)):
+                    raise
                 if isinstance(e, OutcomeUnknown):
                     if e.retryable:
                         e.hint = "The same batch again finds it, or places it once."

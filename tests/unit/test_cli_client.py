@@ -14,7 +14,11 @@ import pytest
 from oee_cli.api import client_http as client_module
 from oee_cli.api.client_http import Client
 from oee_cli.api.client_response_problems import Response
-from oee_cli.cli_errors import ConnectionLost, OutcomeUnknown, Refused, Unreachable
+from oee_cli.batch import batch_sender
+from oee_cli.batch.batch_reader import Row
+from oee_cli.batch.batch_sender import BatchSender
+from oee_cli.batch.command import Batch
+from oee_cli.cli_errors import CliError, ConnectionLost, OutcomeUnknown, Refused, Unreachable
 from oee_cli.output import Output
 from oee_cli.settings.settings_load import Settings
 from oee_daemon.contract.protocol import PROTOCOL
@@ -116,6 +120,46 @@ def test_a_refusal_is_final_at_once() -> None:
     refused = Script(answer(500, code="internal", detail="A fault."))
     with pytest.raises(Exception, match="A fault"):
         execute(refused)
+
+
+ELSEWHERE = answer(409, code="other_network", detail="Meant for another network. Nothing was stored.")
+CHANGED_TOKEN = answer(401, code="unauthorized", detail="Wrong token.")
+OTHER_HOME = answer(421, code="other_home", detail="Another home.")
+NEWER = answer(426, code="protocol_mismatch", detail="Another protocol.", protocol=99)
+#: What a gateway says by itself, which may have handed the request on before.
+GATEWAY = Response(504, {}, b"<html>Gateway Timeout</html>")
+NO_WAY = Response(403, {}, b"<html>Forbidden</html>")
+
+
+@pytest.mark.parametrize("refusal", [ELSEWHERE, CHANGED_TOKEN, OTHER_HOME, NEWER, NO_WAY])
+def test_a_refusal_of_whoever_does_not_look_for_the_key_denies_no_order_that_may_be_stored(
+    refusal: Response,
+) -> None:
+    """A daemon that came back with another network or token said that nothing was stored, and the order went
+    on where it was."""
+    with pytest.raises(OutcomeUnknown, match="Not known whether the order was placed") as e:
+        execute(Script(DROPPED, refusal))
+    assert "the-one-key" in (e.value.hint or "") and e.value.retryable
+    with pytest.raises(CliError) as unsent:
+        execute(Script(GONE, refusal))
+    assert not isinstance(unsent.value, OutcomeUnknown)
+
+
+def test_a_batch_denies_no_line_that_may_be_stored_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its next try is another request, which has sent nothing yet."""
+    monkeypatch.setattr(batch_sender, "PATIENCE", 0.3)
+    for first, expected in ((GATEWAY, OutcomeUnknown), (GONE, Refused)):
+        sender = BatchSender(Script(first, ELSEWHERE), Batch(max_inflight=1), 1, lambda _: None)
+        with pytest.raises(expected):
+            sender._execute(Row(line=1, body={}, key="the-one-key"), time.monotonic() + 0.1)
+
+
+def test_a_gateway_that_has_waited_in_vain_is_asked_again_and_denies_nothing() -> None:
+    """The daemon behind it may have stored the order by then."""
+    assert execute(Script(GATEWAY, answer(200, orderId="x"))) == ({"orderId": "x"}, True)
+    with pytest.raises(OutcomeUnknown) as e:
+        execute(Script(GATEWAY))
+    assert "the-one-key" in (e.value.hint or "")
 
 
 def test_reads_are_repeated_after_a_drop_but_not_after_silence() -> None:
