@@ -92,9 +92,10 @@ class Chain(Protocol):
         """
         ...
 
-    async def fill(self, signature: str) -> Fill | None:
-        """What that signature has moved for good; none where it is not known to have landed. For who looks:
-        what is due for execution goes first.
+    async def fill(self, signature: str, mints: Sequence[str] = ()) -> Fill | None:
+        """What that signature has moved for good; none where it is not known to have landed. `mints`: of the
+        swap that it is, where that is known, as in `fills`. For who looks: what is due for execution goes
+        first.
 
         Raises `ChainUnavailable`.
         """

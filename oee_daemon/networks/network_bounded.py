@@ -48,8 +48,8 @@ class BoundedChain:
     async def look(self, swap: SignedSwap, wait_s: float = 0) -> Sequence[Look]:
         return await self._ask(wait_s + ROUND_S, self._chain.look(swap, wait_s=wait_s))
 
-    async def fill(self, signature: str) -> Fill | None:
-        return await self._ask(CHAIN_S, self._chain.fill(signature))
+    async def fill(self, signature: str, mints: Sequence[str] = ()) -> Fill | None:
+        return await self._ask(CHAIN_S, self._chain.fill(signature, mints))
 
     async def fills(
         self, *, limit: int, before: str | None = None, mints: Sequence[str] = (), urgent: bool = True

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from oee_daemon.errors import BadCursor
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.network_bounded import BoundedChain
-from oee_daemon.store import signature_sql
+from oee_daemon.store import order_rows, signature_sql
 from oee_daemon.store.database import aside
 
 
@@ -34,8 +34,10 @@ class Fills:
 
     async def of_order(self, order_id: UUID, *, limit: int, before: str | None) -> FillPage:
         """The landings of one order's swaps, of which there should be one. Raises as `page`."""
+        order = await aside(self._db, order_rows.must_find, order_id)
         known = await aside(self._db, signature_sql.signatures_of, order_id)
-        answers = [await self._chain.fill(signature) for signature in known]
+        mints = order.input_mint, order.output_mint
+        answers = [await self._chain.fill(signature, mints) for signature in known]
         found = [fill for fill in answers if fill is not None]
         found.sort(key=lambda fill: (fill.at, fill.signature), reverse=True)
         if before is not None:

@@ -142,8 +142,8 @@ class LosesFills(SimulatedChain):
 
 
 class TellsWrongAmounts(SimulatedChain):
-    async def fill(self, signature: str) -> Fill | None:
-        found = await super().fill(signature)
+    async def fill(self, signature: str, mints: Sequence[str] = ()) -> Fill | None:
+        found = await super().fill(signature, mints)
         return found and replace(found, amount_out=found.amount_out + 1)
 
 

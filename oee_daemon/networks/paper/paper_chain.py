@@ -126,7 +126,7 @@ class PaperChain(OwnChain):
         )
         failpoints.hit("landed", content.attempt)
 
-    async def fill(self, signature: str) -> Fill | None:
+    async def fill(self, signature: str, mints: Sequence[str] = ()) -> Fill | None:
         with REACHABLE:
             row = await self._ledger.find(signature)
         return fill_of(row) if row is not None and row.state == "landed" else None

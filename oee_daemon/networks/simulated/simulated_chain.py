@@ -257,7 +257,7 @@ class SimulatedChain(OwnChain):
         seen = _result(row)
         return Look(node=node, height=height, as_of=as_of, remembers_from=remembers, seen=seen, final=final)
 
-    async def fill(self, signature: str) -> Fill | None:
+    async def fill(self, signature: str, mints: Sequence[str] = ()) -> Fill | None:
         now_ms = self._clock.now_ms()
         with _REACHABLE:
             row, _ = await self._ledger.find(signature)

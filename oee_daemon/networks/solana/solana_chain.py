@@ -273,17 +273,17 @@ class SolanaChain:
                 )
         return found
 
-    async def fill(self, signature: str) -> Fill | None:
-        shown = await self._shown_or_raise(signature)
+    async def fill(self, signature: str, mints: Sequence[str] = ()) -> Fill | None:
+        shown = await self._shown_or_raise(signature, mints)
         landed = [one.result for one in shown if isinstance(one.result, Landed)]
         agreed = len({moved_by(one.fill) for one in landed}) == 1 and len(landed) == len(shown)
         return landed[0].fill if agreed else None
 
-    async def _shown_or_raise(self, signature: str) -> Sequence[Shown]:
+    async def _shown_or_raise(self, signature: str, mints: Sequence[str]) -> Sequence[Shown]:
         """As `_shown`, behind what executes; raises `ChainUnavailable` where no endpoint answers."""
         genesis = await self.genesis_hash()
         await self._pool.each([GENESIS], LOOK_S, urgent=False)
-        return self._read_shown(await self._transactions(signature, urgent=False), signature, genesis, ())
+        return self._read_shown(await self._transactions(signature, urgent=False), signature, genesis, mints)
 
     async def fills(
         self, *, limit: int, before: str | None = None, mints: Sequence[str] = (), urgent: bool = True

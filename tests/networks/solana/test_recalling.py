@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -15,6 +15,7 @@ from oee_daemon.engine.engine_wallet_walk import StillInDoubt, WalletWalk
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
+from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.networks.solana.solana_wallet_history import History
 from tests.networks.solana import crafted
@@ -30,12 +31,11 @@ from tests.networks.solana.memo_landings import (
     landing,
     searched,
 )
-from tests.networks.solana.server import rpc, serving
+from tests.networks.solana.server import Handler, rpc, serving
 
 
-def page_of(*landings: tuple[str, dict[str, Any]], mints: Sequence[str] = ()) -> FillPage:
-    known = dict(landings)
-    node = rpc(
+def node_of(known: Mapping[str, dict[str, Any]]) -> Handler:
+    return rpc(
         {
             "getGenesisHash": lambda _: "G",
             "getLatestBlockhash": lambda _: {"value": {"lastValidBlockHeight": 588}},
@@ -48,8 +48,10 @@ def page_of(*landings: tuple[str, dict[str, Any]], mints: Sequence[str] = ()) ->
         }
     )
 
+
+def page_of(*landings: tuple[str, dict[str, Any]], mints: Sequence[str] = ()) -> FillPage:
     async def run() -> FillPage:
-        async with serving(node) as (address, _):
+        async with serving(node_of(dict(landings))) as (address, _):
             pool = open_pool([address], 1000.0, 1000)
             try:
                 return await History(pool, WALLET).page("G", limit=50, before=None, mints=mints)
@@ -98,6 +100,24 @@ def test_dust_that_came_along_keeps_no_order_in_doubt_whose_mints_are_known() ->
     chain: Any = Pages(page_of(dusty, mints=(USDC, BONK)))
     group = dict.fromkeys((crafted.ORDER, beside.id), ORDER.created_at)
     assert asyncio.run(WalletWalk(chain).search(beside, group, None))[:2] == (None, crafted.ORDER)
+
+
+def test_a_landing_of_which_dust_came_along_is_told_to_whoever_asks_for_its_order_s() -> None:
+    """It was confirmed, and `oee fills` said of it that nothing had landed."""
+    signature, told = landing(OURS, **{USDC: 7, BONK: 1})
+
+    async def run() -> None:
+        async with serving(node_of({signature: told})) as (address, _):
+            pool = open_pool([address], 1000.0, 1000)
+            chain = SolanaChain(pool, wallet=WALLET, genesis="G")
+            try:
+                found = await chain.fill(signature, (WSOL, USDC))
+                assert found is not None and (found.amount_in, found.amount_out) == (1_000, 7)
+                assert await chain.fill(signature, (USDC, BONK)) is None
+            finally:
+                await pool.close()
+
+    asyncio.run(run())
 
 
 def test_a_block_without_a_time_does_not_end_the_search() -> None:
