@@ -15,9 +15,9 @@ from oee_cli.api import client_http as client_module
 from oee_cli.api.client_http import Client
 from oee_cli.api.client_response_problems import Response
 from oee_cli.batch import batch_sender
+from oee_cli.batch.batch_options import Batch
 from oee_cli.batch.batch_reader import Row
 from oee_cli.batch.batch_sender import BatchSender
-from oee_cli.batch.command import Batch
 from oee_cli.cli_errors import CliError, ConnectionLost, OutcomeUnknown, Refused, Unreachable
 from oee_cli.output import Output
 from oee_cli.settings.settings_load import Settings
