@@ -12,6 +12,7 @@ import select
 import signal
 import sys
 import termios
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -177,8 +178,13 @@ class FullScreen:
         self._restore_terminal()
         if self._came is not None:
             self._pass_on(self._came)
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)
-        # Here it goes on, in front again.
-        signal.signal(signal.SIGTSTP, self._suspend)
+        stop_here(self._suspend)
         self._take_terminal()
+
+
+def stop_here(caught: Callable[[int, FrameType | None], None]) -> None:
+    """Stops this process as Ctrl-Z would that was not caught, and returns once it goes on, in front again;
+    the next one `caught` catches."""
+    signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTSTP)
+    signal.signal(signal.SIGTSTP, caught)

@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import threading
 
+from oee_daemon.contract import home_files
 from oee_daemon.embedded import Servers
 from oee_daemon.embedded.embedded_supervision import Watch
 from oee_daemon.embedded.embedded_worker import WorkerProcess
@@ -56,7 +57,7 @@ def run(settings: Settings, home: Home) -> None:
         given = settings.database_url
         if given is None:
             # Written once by initdb: with it the whole database has to stay in its place.
-            home.keep("postgres", "PG_VERSION")
+            home.keep(home_files.PG_VERSION)
         settings = dataclasses.replace(
             settings,
             database_url=settings.database_url or servers.database_url,

@@ -26,7 +26,7 @@ from oee_daemon.api.api_listeners import Listeners
 from oee_daemon.api.api_order_door import OrderDoor
 from oee_daemon.api.api_state import Surroundings
 from oee_daemon.api.told_wire import blind_json, told_json
-from oee_daemon.contract import halt_mark
+from oee_daemon.contract import halt_mark, home_files
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import PROTOCOL, READY, VERSION
 from oee_daemon.embedded import Servers
@@ -105,7 +105,7 @@ class Service:
             keep_days=settings.keep_days,
         )
         self._settings = settings
-        self._log = OwnLog(settings.log_dir / "daemon.log")
+        self._log = OwnLog(settings.home / home_files.DAEMON_LOG)
         self._worker = worker
         self._worker_watch = watch
         self._lock = WalletLock(network.wallet, worker, passphrase_file=settings.wallet_passphrase_file)
@@ -129,7 +129,7 @@ class Service:
             host=settings.host,
             port=settings.port,
             names=settings.hostnames,
-            token=token_of(home.path / "token"),
+            token=token_of(home.path / home_files.TOKEN),
             home=home.path,
             tag=home.tag(),
             network=self._network.name,

@@ -8,8 +8,7 @@ in the engine reads the environment (failpoints excepted), and nothing here open
 from __future__ import annotations
 
 import os
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
@@ -17,10 +16,11 @@ from typing import Any
 
 from platformdirs import user_config_path, user_data_path
 
+from oee_daemon.contract import home_files, setting_files
 from oee_daemon.contract.real_money import unconfirmed
 from oee_daemon.contract.setting_protection import OF_WORKERS
 from oee_daemon.contract.setting_readers import in_utf8
-from oee_daemon.contract.setting_table import BY_NAME, file_name
+from oee_daemon.contract.setting_table import BY_NAME
 from oee_daemon.start_errors import BadSetting
 from oee_daemon.timing import USUAL, Timing
 from oee_daemon.timing import read as read_timing
@@ -37,8 +37,8 @@ def default_home() -> Path:
     Raises `BadSetting` for an account without a home folder.
     """
     if os.geteuid() == 0:
-        return Path("/var/lib/oee")
-    found = _of_the_account(user_data_path)
+        return Path(home_files.ROOT_HOME)
+    found = setting_files.account_folder(user_data_path)
     if found is None or not in_utf8(found):
         raise BadSetting(
             "This account has no home folder whose path could be used. Set HOME, or OEE_HOME to a folder of "
@@ -50,16 +50,8 @@ def default_home() -> Path:
 def config_file() -> Path | None:
     """The one configuration file; a file in the working folder is never read. `None` for an account without
     a home folder."""
-    found = _of_the_account(user_config_path)
-    return None if found is None else found / "config.toml"
-
-
-def _of_the_account(folder: Callable[..., Path]) -> Path | None:
-    try:
-        found = folder("oee", appauthor=False)
-    except RuntimeError:
-        return None
-    return found if found.is_absolute() else None
+    found = setting_files.account_folder(user_config_path)
+    return None if found is None else found / home_files.CONFIG
 
 
 def _setting(name: str) -> Any:
@@ -135,11 +127,11 @@ class Settings:
     @property
     def run_dir(self) -> Path:
         """Locks, phase and socket live here, mode 0700."""
-        return self.home / "run"
+        return self.home / home_files.RUN
 
     @property
     def log_dir(self) -> Path:
-        return self.home / "logs"
+        return self.home / home_files.LOGS
 
     @property
     def worker_connections(self) -> int:
@@ -174,20 +166,24 @@ def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -
     """Reads the settings. Raises `BadSetting`, naming the setting, its origin and what it may be."""
     environ = os.environ if environ is None else environ
     config = config_file() if config is None else config
-    stored = _stored(config)
+    try:
+        stored = setting_files.stored_settings(config)
+    except OSError as e:
+        raise BadSetting(f"{config} can't be read: {e.strerror}.") from None
+    except ValueError as e:
+        raise BadSetting(f"{config} is not valid TOML: {e}.") from None
     known = {f"OEE_{f.name.upper()}": f for f in fields(Settings)}
     values: dict[str, Any] = {}
     for variable, spec in known.items():
         text, origin = environ.get(variable), "the environment"
         if not text and spec.name in stored:
-            text, origin = str(stored[spec.name]), str(config)
+            text, origin = stored[spec.name], str(config)
         if not text:
             continue
         try:
             values[spec.name] = spec.metadata["read"](text)
         except ValueError as wanted:
-            secret = spec.name in BY_NAME and BY_NAME[spec.name].hidden
-            shown = "what it is set to" if secret else repr(text)
+            shown = BY_NAME[spec.name].refused(text) if spec.name in BY_NAME else repr(text)
             raise BadSetting(f"{variable} (from {origin}) can't be {shown}: it takes {wanted}.") from None
     found = Settings(**values)
     try:
@@ -198,19 +194,3 @@ def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -
     if reason is not None:
         raise BadSetting(reason)
     return found
-
-
-def _stored(config: Path | None) -> dict[str, Any]:
-    if config is None:
-        return {}
-    try:
-        content = config.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except OSError as e:
-        raise BadSetting(f"{config} can't be read: {e.strerror}.") from None
-    try:
-        table = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise BadSetting(f"{config} is not valid TOML: {e}.") from None
-    return {file_name(key): value for key, value in table.items()}

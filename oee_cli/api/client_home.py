@@ -11,7 +11,9 @@ import weakref
 from contextlib import suppress
 from pathlib import Path
 
-_PARTS = ("", "id", "postgres/PG_VERSION")
+from oee_daemon.contract import home_files
+
+_PARTS = ("", home_files.ID, home_files.PG_VERSION)
 
 
 class Belongings:

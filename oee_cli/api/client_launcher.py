@@ -22,12 +22,14 @@ from oee_cli.api.client_daemon_process import DaemonProcess
 from oee_cli.api.client_home import Belongings
 from oee_cli.api.client_processes import explain_frozen, is_process_stopped
 from oee_cli.api.client_resident_daemon import Resident
+from oee_cli.api.client_start_line import StartLine
 from oee_cli.cli_errors import Forbidden, HomeLost, Refused, Stopped, Unreachable
 from oee_cli.output import Output
 from oee_cli.search_path import engine_flags
 from oee_cli.settings.settings_load import Settings
+from oee_daemon.contract import home_files
 from oee_daemon.contract.atomic_file import write_remedy
-from oee_daemon.contract.protocol import EXIT_HELD, EXIT_OTHER_DATABASE, PHASES, READY
+from oee_daemon.contract.protocol import EXIT_HELD, EXIT_OTHER_DATABASE
 
 #: Seconds for the daemon to come up; the first start of a home makes a database.
 START_LIMIT = 60.0
@@ -84,10 +86,10 @@ class Launcher(Resident):
                 hint="Start it: oee daemon start",
             )
         self._make_folders()
-        with closing(_StartLine(self)) as progress:
+        with closing(StartLine(self.output, self.phases)) as progress:
             return self._start_unless_stopped(time.monotonic() + limit, progress)
 
-    def _start_unless_stopped(self, deadline: float, progress: _StartLine) -> bool:
+    def _start_unless_stopped(self, deadline: float, progress: StartLine) -> bool:
         while True:
             with self._hold_start_lock(deadline, progress):
                 started = self._start_locked(deadline, progress)
@@ -104,7 +106,7 @@ class Launcher(Resident):
         """Whether somebody stopped the daemon since this command began."""
         return self.mark() not in (None, self._stopped_before)
 
-    def _start_locked(self, deadline: float, progress: _StartLine) -> bool | None:
+    def _start_locked(self, deadline: float, progress: StartLine) -> bool | None:
         """Returns whether the daemon had to be started; `None` where somebody stopped it meanwhile."""
         child: DaemonProcess | None = None
         log_from: int | None = None
@@ -118,7 +120,7 @@ class Launcher(Resident):
                 if self._was_stopped():
                     return None
                 log_from = self._open_log_size()
-                (self.settings.run_dir / "phase").unlink(missing_ok=True)
+                (self.settings.home / home_files.PHASE).unlink(missing_ok=True)
                 child = self._spawn_daemon()
             elif child is not None and child.poll() is not None:
                 if child.returncode == EXIT_OTHER_DATABASE:
@@ -158,14 +160,14 @@ class Launcher(Resident):
         """
         # First, so that nothing which runs already starts it again meanwhile.
         with suppress(OSError):
-            (self.settings.run_dir / "stopped").write_text(secrets.token_hex(16) + "\n")
+            (self.settings.home / home_files.STOPPED).write_text(secrets.token_hex(16) + "\n")
         if not self.held() and (alone or not self.comes(START_LIMIT)):
             return False
         pid = self.pid()
         if pid is None and not self.held():
             return True
         if pid is None:
-            (self.settings.run_dir / "stopped").unlink(missing_ok=True)
+            (self.settings.home / home_files.STOPPED).unlink(missing_ok=True)
             raise Unreachable(
                 f"The daemon of {self.settings.home} runs in another container, or can't be seen from here: "
                 "it has no process id here.",
@@ -200,7 +202,10 @@ class Launcher(Resident):
             raise _start_error("The daemon was not restarted, because it could not be started again.", said)
         self._make_folders()
         deadline = time.monotonic() + STOP_LIMIT + START_LIMIT
-        with closing(_StartLine(self)) as progress, self._hold_start_lock(deadline, progress):
+        with (
+            closing(StartLine(self.output, self.phases)) as progress,
+            self._hold_start_lock(deadline, progress),
+        ):
             self.stop(alone=True)
             self._stopped_before = self.mark()
             if self._start_locked(time.monotonic() + START_LIMIT, progress) is None:
@@ -209,7 +214,7 @@ class Launcher(Resident):
     def phases(self) -> list[str]:
         """The phases that a starting daemon has behind it."""
         try:
-            return (self.settings.run_dir / "phase").read_text().split()
+            return (self.settings.home / home_files.PHASE).read_text().split()
         except (OSError, UnicodeDecodeError):
             return []
 
@@ -229,9 +234,11 @@ class Launcher(Resident):
             ) from None
 
     @contextmanager
-    def _hold_start_lock(self, deadline: float, progress: _StartLine) -> Iterator[None]:
+    def _hold_start_lock(self, deadline: float, progress: StartLine) -> Iterator[None]:
         try:
-            fd = os.open(self.settings.run_dir / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(
+                self.settings.home / home_files.START_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
         except OSError as e:
             raise Forbidden(f"{e.filename} can't be opened: {e.strerror}.") from None
         try:
@@ -318,33 +325,3 @@ def _start_error(what: str, said: list[str]) -> Unreachable:
     begin = next((n for n in reversed(range(len(said))) if said[n].startswith("x  ")), len(said) - 8)
     lines = [line.removeprefix("x  ") for line in said[max(0, begin) :]]
     return Unreachable("\n".join([what, *(f"  {line}" for line in lines)]), code="daemon_not_started")
-
-
-class _StartLine:
-    """The one line that a person sees while the daemon starts; erased once it has."""
-
-    def __init__(self, launcher: Launcher) -> None:
-        self.launcher = launcher
-        self.shown = ""
-
-    def draw(self) -> None:
-        output = self.launcher.output
-        if not output.erasable:
-            if not self.shown:
-                self.shown = "said"
-                output.note("starting the daemon")
-            return
-        done = self.launcher.phases()
-        here = next((phase for phase in PHASES if phase not in done), None)
-        parts = [f"{p} ✓" if p in done else f"{p} ●" if p == here else p for p in PHASES]
-        line = "starting the daemon: " + "  ".join(parts)
-        if len(line) > output.width(sys.stderr) - 2:
-            line = f"starting the daemon: {here or READY} ●"
-        if line != self.shown:
-            # Known as shown first: whoever types ctrl-C as soon as it appears has it erased, too.
-            self.shown = line
-            output.draw(line)
-
-    def close(self) -> None:
-        if self.shown and self.launcher.output.erasable:
-            self.launcher.output.draw("")

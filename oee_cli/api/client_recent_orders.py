@@ -15,6 +15,8 @@ import os
 import sys
 from contextlib import suppress
 
+from oee_daemon.contract import home_files
+
 # `typing` is a third of what a Tab costs.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ def offer_orders(arguments: list[str]) -> int:
     home, url = _find_home()
     if arguments == ["wallets"]:
         return _offer_wallets(home)
-    lines = read_recent(os.path.join(home, "run", recent_file_name(url)))
+    lines = read_recent(os.path.join(home, home_files.RUN, recent_file_name(url)))
     if arguments == ["live"]:
         lines.sort(key=lambda line: line.endswith(ENDED))
     for line in lines:
@@ -109,7 +111,7 @@ def offer_orders(arguments: list[str]) -> int:
 
 def _offer_wallets(home: str) -> int:
     with suppress(OSError):
-        for file in sorted(os.listdir(os.path.join(home, "wallets"))):
+        for file in sorted(os.listdir(os.path.join(home, home_files.WALLETS))):
             if file.endswith(".json") and file.isprintable():
                 sys.stdout.write(f"{file[:-5]}\twallets/{file}\n")
     return 0
@@ -130,10 +132,10 @@ def _find_home() -> tuple[str, str]:
     if not home or not url:
         from platformdirs import user_config_dir, user_data_dir
 
-        kept, default = {}, "/var/lib/oee"
+        kept, default = {}, home_files.ROOT_HOME
         # An account without a folder of its own has no file and no home by default.
         with suppress(RuntimeError):
-            kept = _read_config(os.path.join(user_config_dir("oee", appauthor=False), "config.toml"))
+            kept = _read_config(os.path.join(user_config_dir("oee", appauthor=False), home_files.CONFIG))
             default = default if os.geteuid() == 0 else user_data_dir("oee", appauthor=False)
         home = home or kept.get("home", "") or default
         url = url or kept.get("url", "")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import pwd
 import shlex
 import stat
 import time
@@ -24,7 +23,9 @@ from oee_cli.api.client_response_problems import Response
 from oee_cli.cli_errors import Forbidden
 from oee_cli.network_badge import badge
 from oee_cli.settings.settings_load import Settings
+from oee_daemon.contract import home_files
 from oee_daemon.contract.protocol import HOME_HEADER, PROTOCOL_HEADER
+from oee_daemon.contract.socket_paths import account_name
 
 #: Seconds for a handshake.
 PROBE = 2.0
@@ -85,7 +86,7 @@ class Resident:
         """What the daemon wrote about itself; empty where there is none. It may be a dead one's, or another
         home's: only for what is checked, or shown once the daemon has answered."""
         try:
-            content = json.loads((self.settings.run_dir / "daemon.json").read_bytes())
+            content = json.loads((self.settings.home / home_files.RUNNING).read_bytes())
         except (OSError, ValueError):
             return {}
         if not isinstance(content, dict):
@@ -164,7 +165,7 @@ class Resident:
     def _locks(self) -> tuple[Path, Path]:
         """The home itself, whose lock can't be removed; and the file, which is all that older releases know
         and some file systems lock."""
-        return self.settings.home, self.settings.run_dir / "daemon.lock"
+        return self.settings.home, self.settings.home / home_files.DAEMON_LOCK
 
     def holder(self) -> int | None:
         """The process that holds the home, 0 where it is not one of ours to see, `None` where nobody does."""
@@ -183,7 +184,7 @@ class Resident:
         most: at first a daemon holds nothing."""
         deadline = time.monotonic() + limit
         while not self.held():
-            if not _is_locked(self.settings.run_dir / "start.lock") or time.monotonic() > deadline:
+            if not _is_locked(self.settings.home / home_files.START_LOCK) or time.monotonic() > deadline:
                 return self.held()
             time.sleep(_BEAT)
         return True
@@ -191,7 +192,7 @@ class Resident:
     def mark(self) -> str | None:
         """The random text that the last stop left; a start removes it."""
         try:
-            return (self.settings.run_dir / "stopped").read_text()
+            return (self.settings.home / home_files.STOPPED).read_text()
         except (OSError, UnicodeDecodeError):
             return None
 
@@ -224,7 +225,7 @@ def check_folder(folder: Path) -> None:
     except OSError:
         return
     if found.st_uid not in (os.geteuid(), 0):
-        owner = _account(found.st_uid)
+        owner = account_name(found.st_uid)
         remedy = f"As its owner: sudo -u {shlex.quote(owner)} oee …" if os.geteuid() == 0 else None
         raise Forbidden(
             f"{folder} belongs to {owner}: what {'root' if os.geteuid() == 0 else 'you'} would make there, "
@@ -247,13 +248,6 @@ def _closed(folder: Path) -> Forbidden:
     if owner == os.geteuid():
         message, hint = f"{step} is closed to its own account", f"chmod u+x {shlex.quote(str(step))}"
     else:
-        message = f"{step} belongs to {_account(owner)}, and this account can't enter it"
+        message = f"{step} belongs to {account_name(owner)}, and this account can't enter it"
         hint = "Set OEE_HOME to a folder of yours."
     return Forbidden(f"{message}: {folder} can't be looked at.", hint=hint)
-
-
-def _account(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"#{uid}"

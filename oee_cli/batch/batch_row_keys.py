@@ -18,8 +18,7 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
-from oee_cli.text.amount_text import plain_digits
-from oee_daemon.contract.decimals import is_decimal
+from oee_daemon.contract.decimals import decimal_text, is_decimal
 from oee_daemon.contract.fields import GIVEN, Kind, given
 from oee_daemon.contract.listed_tokens import is_stable
 from oee_daemon.contract.order_types import DEFAULTS, LIQUIDITY_USD
@@ -151,7 +150,7 @@ def _plain_number(text: str, otherwise: Any) -> Any:
     except InvalidOperation:
         return otherwise
     # 1e999999999 must not become that many digits.
-    return plain_digits(number) if number.is_finite() and abs(number.adjusted()) < 100 else text
+    return decimal_text(number) if number.is_finite() and abs(number.adjusted()) < 100 else text
 
 
 def _canonical_moment(value: Any) -> Any:

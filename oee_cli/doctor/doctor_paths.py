@@ -13,6 +13,7 @@ from oee_cli.api.client_recent_orders import recent_file_name
 from oee_cli.cli_errors import UsageFault
 from oee_cli.output import Output
 from oee_cli.settings.settings_load import Settings, config_file, find_config_file, is_set, load_settings
+from oee_daemon.contract import home_files
 from oee_daemon.contract.socket_paths import socket_path as usual_socket_path
 
 
@@ -25,9 +26,9 @@ def home_paths(settings: Settings) -> dict[str, Path | None]:
         "config": find_config_file(),
         "socket": socket_path(settings),
         "token": settings.token_file,
-        "wallets": home / "wallets",
-        "database": None if is_set("database_url") else home / "postgres",
-        "queue": None if is_set("redis_url") else home / "valkey",
+        "wallets": home / home_files.WALLETS,
+        "database": None if is_set("database_url") else home / home_files.POSTGRES,
+        "queue": None if is_set("redis_url") else home / home_files.VALKEY,
         "logs": settings.log_file.parent,
         "log": settings.log_file,
         "completion": settings.run_dir / recent_file_name(settings.url),

@@ -17,9 +17,8 @@ from typing import Any
 
 from oee_cli.api.client_launcher import daemon_command
 from oee_cli.drill.drill_link import Wire
+from oee_daemon.contract import home_files
 
-#: What the servers' sockets are called.
-_POSTGRES, _VALKEY = ".s.PGSQL.5432", "valkey.sock"
 #: Seconds for a process to end when asked, before it is killed.
 _STOP_S = 60.0
 
@@ -28,12 +27,12 @@ class Crew:
     """Starts, replaces and stops the drill's processes. `environ` is what all of them share."""
 
     def __init__(self, home: Path, environ: dict[str, str], workers: int, network: str) -> None:
-        self._wallet = home / "wallets" / f"{network}.json"
+        self._wallet = home / home_files.WALLET.format(network)
         # Each network's orders are in a database of their own.
         self._database = "oee" if network == "simulated" else f"oee_{network}"
         self._home = home
         self._environ = environ
-        self.queue_socket = home / "sockets" / _VALKEY
+        self.queue_socket = home / home_files.SOCKETS / home_files.VALKEY_SOCKET
         self._others = [
             _Other(home / f"worker-{n}", home, environ, self._database) for n in range(2, workers + 1)
         ]
@@ -44,7 +43,7 @@ class Crew:
         import psycopg
 
         return psycopg.connect(
-            host=str(self._home / "sockets"),
+            host=str(self._home / home_files.SOCKETS),
             port=5432,
             user="oee",
             dbname=self._database,
@@ -105,7 +104,7 @@ class _Other:
         self._environ = environ | {
             "OEE_HOME": str(home),
             "OEE_DATABASE_URL": f"postgresql://oee@/{database}?host={home}&port=5432",
-            "OEE_REDIS_URL": f"unix://{home / _VALKEY}",
+            "OEE_REDIS_URL": f"unix://{home / home_files.VALKEY_SOCKET}",
         }
         self._wires: list[Wire] = []
         self.process: subprocess.Popen[bytes] | None = None
@@ -117,9 +116,11 @@ class _Other:
     def keep(self) -> None:
         if not self._wires:
             self._home.mkdir(mode=0o700)
-            shutil.copytree(self._daemon_home / "wallets", self._home / "wallets")
-            sockets = self._daemon_home / "sockets"
-            self._wires = [Wire(self._home / name, sockets / name) for name in (_POSTGRES, _VALKEY)]
+            wallets = home_files.WALLETS
+            shutil.copytree(self._daemon_home / wallets, self._home / wallets)
+            sockets = self._daemon_home / home_files.SOCKETS
+            names = (home_files.POSTGRES_SOCKET, home_files.VALKEY_SOCKET)
+            self._wires = [Wire(self._home / name, sockets / name) for name in names]
         if not self.running:
             self.process = _process("worker", self._environ, self._home)
 

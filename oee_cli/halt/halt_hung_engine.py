@@ -14,6 +14,7 @@ from contextlib import suppress
 from oee_cli.api import client_handshake
 from oee_cli.api.client_launcher import Launcher
 from oee_cli.cli_errors import Forbidden
+from oee_daemon.contract import home_files
 from oee_daemon.contract.protocol import PROTOCOL, PROTOCOL_HEADER
 
 #: Seconds for a daemon to say that it is alive.
@@ -47,7 +48,7 @@ def end_engine(launcher: Launcher) -> list[int] | None:
     home = launcher.settings.home
     killed = []
     # The worker holds the file that names the home; the daemon the home itself, or its lock's file.
-    for locks in ((home / "id",), (home, home / "run" / "daemon.lock")):
+    for locks in ((home / home_files.ID,), (home, home / home_files.DAEMON_LOCK)):
         pid = client_handshake.lock_holder(locks)
         if pid is not None:
             _kill(pid)

@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import TypedDict
 
 from oee_cli.exit_codes import is_outcome_unknown
-from oee_cli.text.amount_text import plain_digits
 from oee_cli.text.order_text import is_firing
 from oee_cli.text.time_text import parse_moment
 from oee_cli.text.timeline_text import Attempt, Step, Timeline
+from oee_daemon.contract.decimals import decimal_text
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.ranking import BPS, competing, winner
 from oee_daemon.contract.shapes import ErrorInfo, Order, Quote, Swap
@@ -202,7 +202,7 @@ def _compare_quote(order: Order, quote: Quote, quotes: list[Quote], chosen: str 
     told["result"] = "chosen" if quote["venue"] == chosen else "lost"
     if chosen is None and bound is not None and quote is best:
         told["result"] = "past_bound"
-    told["behind"] = plain_digits(behind)
+    told["behind"] = decimal_text(behind)
     told["behindBps"] = bps = _bps(behind, theirs)
     if best is not None and quote is not best:
         told["because"] = _split_difference(quote, best, bps)
@@ -254,10 +254,10 @@ def _explain_bound(order: Order, timeline: Timeline) -> ExplainedBound | None:
     sign = _worse_sign(order)
     return {
         "name": "maxSpend" if exact_out else "minReceive",
-        "amount": plain_digits(amount),
+        "amount": decimal_text(amount),
         "token": order["inputToken"] if exact_out else order["outputToken"],
         "overFirstQuoteBps": None if not first else _bps((amount - first) * sign, first),
-        "room": None if used is None else plain_digits((amount - used) * sign),
+        "room": None if used is None else decimal_text((amount - used) * sign),
         "roomBps": None if not used else _bps((amount - used) * sign, used),
     }
 

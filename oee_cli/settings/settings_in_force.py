@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from oee_cli.settings.settings_origins import DEFAULT, Value
+from oee_daemon.contract import home_files
 from oee_daemon.contract.addresses import OWN, place_of
 from oee_daemon.contract.protocol import VERSION
 
@@ -47,9 +48,9 @@ def database_before(home: Path) -> str | None:
     """The database that the home has worked on, as its daemon wrote down: `own`, or where it is. None also
     where the home can't be looked into."""
     try:
-        told = json.loads((home / "database.json").read_text())["database"]
+        told = json.loads((home / home_files.DATABASE).read_text())["database"]
     except (OSError, ValueError, TypeError, KeyError):
         with suppress(OSError):
-            return OWN if (home / "postgres").is_dir() else None
+            return OWN if (home / home_files.POSTGRES).is_dir() else None
         return None
     return told if isinstance(told, str) else None

@@ -8,14 +8,15 @@ environment.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from oee_cli.cli_errors import UsageFault
+from oee_daemon.contract import home_files, setting_files
 from oee_daemon.contract.setting_readers import in_utf8
-from oee_daemon.contract.setting_table import BY_NAME, file_name
+from oee_daemon.contract.setting_table import BY_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +32,20 @@ class Settings:
 
     @property
     def run_dir(self) -> Path:
-        return self.home / "run"
+        return self.home / home_files.RUN
 
     @property
     def socket(self) -> Path:
         """Where the daemon listens unless `daemon.json` says otherwise."""
-        return self.run_dir / "oee.sock"
+        return self.home / home_files.SOCKET
 
     @property
     def log_file(self) -> Path:
-        return self.home / "logs" / "daemon.log"
+        return self.home / home_files.DAEMON_LOG
 
     @property
     def token_file(self) -> Path:
-        return self.home / "token"
+        return self.home / home_files.TOKEN
 
 
 def load_settings(environ: Mapping[str, str] | None = None, config: Path | None = None) -> Settings:
@@ -58,8 +59,7 @@ def load_settings(environ: Mapping[str, str] | None = None, config: Path | None 
         try:
             return setting.read(text) if text else None
         except ValueError as wanted:
-            shown = "what it is set to" if setting.hidden else repr(text[:60])
-            raise _bad_setting_error(setting.variable, shown, str(wanted)) from None
+            raise _bad_setting_error(setting.variable, setting.refused(text), str(wanted)) from None
 
     url = (value("url") or "").rstrip("/") or None
     # Who talks to a daemon elsewhere needs no place here.
@@ -97,13 +97,10 @@ def default_home() -> Path | None:
     """`/var/lib/oee` for root, so that an unprivileged server account can reach it; else the user's. `None`
     for an account that has no folder of its own."""
     if os.geteuid() == 0:
-        return Path("/var/lib/oee")
+        return Path(home_files.ROOT_HOME)
     from platformdirs import user_data_path
 
-    try:
-        return user_data_path("oee", appauthor=False)
-    except RuntimeError:
-        return None
+    return setting_files.account_folder(user_data_path)
 
 
 def find_config_file() -> Path | None:
@@ -111,10 +108,8 @@ def find_config_file() -> Path | None:
     no folder of its own."""
     from platformdirs import user_config_path
 
-    try:
-        return user_config_path("oee", appauthor=False) / "config.toml"
-    except RuntimeError:
-        return None
+    folder = setting_files.account_folder(user_config_path)
+    return None if folder is None else folder / home_files.CONFIG
 
 
 def config_file() -> Path:
@@ -162,47 +157,15 @@ def _bad_setting_error(name: str, shown: str, wanted: str) -> UsageFault:
 
 
 def stored_settings(config: Path | None = None) -> dict[str, str]:
-    """What the file holds, by name, known or not. Raises `UsageFault` where it can't be read.
-
-    Nothing where there is no place for one, or it is in a folder that this account can't enter: a HOME that
-    somebody else left in the environment holds nothing of ours.
-    """
+    """As `setting_files.stored_settings`. Raises `UsageFault` where it can't be read."""
     config = config or find_config_file()
-    if config is None:
-        return {}
     try:
-        content = config.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
+        return setting_files.stored_settings(config)
     except OSError as e:
-        if isinstance(e, PermissionError) and not _config_exists(config):
-            return {}
         raise UsageFault(f"{config} can't be read: {e.strerror}.", code="bad_setting") from None
-    import tomllib
-
-    try:
-        table = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+    except ValueError as e:
         raise UsageFault(
             f"{config} is not valid TOML: {e}.",
             hint="Correct it by hand. What else is wrong: oee doctor",
             code="bad_setting",
         ) from None
-    return dict(_flatten(table))
-
-
-def _flatten(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """What stands in a table of the file sets nothing: it is told by the table's name and its own."""
-    for key, value in table.items():
-        name = above + file_name(key)
-        yield name, str(value)
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{name}.")
-
-
-def _config_exists(path: Path) -> bool:
-    try:
-        path.stat()
-    except OSError:
-        return False
-    return True

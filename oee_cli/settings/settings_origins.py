@@ -37,7 +37,7 @@ class Value(NamedTuple):
     @property
     def complaint(self) -> str:
         """The sentence about a value that can't be."""
-        shown = "what it is set to" if self.setting.hidden else repr(self.text)
+        shown = self.setting.refused(self.text or "")
         return f"{self.setting.variable} (from {self.source}) can't be {shown}: it takes {self.problem}."
 
 

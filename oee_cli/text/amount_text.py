@@ -10,7 +10,7 @@ import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from oee_cli.cli_errors import UsageFault
-from oee_daemon.contract.decimals import is_decimal
+from oee_daemon.contract.decimals import decimal_text, is_decimal
 
 _SHARE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(%|bps)", re.ASCII | re.IGNORECASE)
 #: The least and the greatest that an order may allow, basis points: the daemon takes no other.
@@ -74,18 +74,12 @@ def _read_share(text: str, option: str, example: str) -> int:
 
 def percent_text(bps: int) -> str:
     """50 as `0.5%`."""
-    return f"{plain_digits(Decimal(bps) / 100)}%"
-
-
-def plain_digits(value: Decimal) -> str:
-    """Plain digits, no exponent, no trailing zeros."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{decimal_text(Decimal(bps) / 100)}%"
 
 
 def exact_amount(text: str) -> str:
     """An amount with its thousands separated, nothing rounded away."""
-    return f"{Decimal(plain_digits(Decimal(text))):,f}"
+    return f"{Decimal(decimal_text(Decimal(text))):,f}"
 
 
 def counted(number: int, noun: str) -> str:
@@ -99,7 +93,7 @@ def short_amount(text: str, figures: int = _FIGURES) -> str:
     if not value:
         return "0"
     decimals = max(2, figures - 1 - value.adjusted())
-    shown = plain_digits(value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN, _WIDE))
+    shown = decimal_text(value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN, _WIDE))
     whole, point, fraction = shown.partition(".")
     return f"{Decimal(whole):,f}{point}{fraction.ljust(2, '0') if point else ''}"
 

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from oee_cli.full_screen import stop_here
 from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean, paint
 from oee_cli.text.condition_text import market_words
@@ -131,10 +132,7 @@ class _Block:
             self._live.transient = False
             self._live.stop()
             self._live = None
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)
-        # Here it goes on.
-        signal.signal(signal.SIGTSTP, self._suspend)
+        stop_here(self._suspend)
 
     def _draw_lines(self, lines: Iterable[Line]) -> list[str]:
         colors = self._output.color(sys.stderr)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from oee_cli.cli_errors import UsageFault
-from oee_cli.text.amount_text import plain_digits
-from oee_daemon.contract.decimals import is_decimal
+from oee_daemon.contract.decimals import decimal_text, is_decimal
 
 _SHARE = re.compile(r"([+-])(\d{1,4}(?:\.\d{1,9})?)%", re.ASCII)
 _NEGATIVE = re.compile(r"-\.?\d[\d.]*", re.ASCII)
@@ -38,7 +37,7 @@ class TypedPrice:
         if self.fixed is not None:
             return self.fixed
         assert self.percent is not None
-        return plain_digits(_COUNTED.multiply(now, 1 + self.percent / 100))
+        return decimal_text(_COUNTED.multiply(now, 1 + self.percent / 100))
 
 
 def read_price(text: str, option: str, base: str, quote: str) -> TypedPrice:

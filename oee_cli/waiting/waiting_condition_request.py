@@ -18,6 +18,7 @@ from oee_cli.text.future_text import future_wire, read_future
 from oee_cli.text.price_text import TypedPrice, read_limit, read_price
 from oee_cli.text.request_text import TradeRequest, make_order_body
 from oee_cli.text.time_text import read_hold
+from oee_cli.waiting.waiting_options import EditRequest
 from oee_daemon.contract.listed_tokens import is_stable
 from oee_daemon.contract.ranking import winner
 
@@ -69,7 +70,9 @@ def read_condition(request: WaitRequest) -> TypedCondition:
             hint=f"oee {request.kind} {'sell' if trade.side == 'buy' else 'buy'} {base} {quote} …",
             code="invalid_price",
         )
-    terms = {**body, **_read_terms(request)}
+    terms = {**body, "type": request.kind, **read_wait_terms(request)}
+    if request.expires is not None:
+        terms["expiresAt"] = future_wire(read_future(request.expires, "--expires"))
     return TypedCondition(terms, (base, quote), turned, at, limit, request.oco)
 
 
@@ -90,17 +93,15 @@ def _check_one_trigger(request: WaitRequest) -> None:
         )
 
 
-def _read_terms(request: WaitRequest) -> dict[str, Any]:
-    """The fields that are no prices."""
-    terms: dict[str, Any] = {"type": request.kind}
+def read_wait_terms(request: WaitRequest | EditRequest) -> dict[str, Any]:
+    """The fields that are no prices, but for until when it waits."""
+    terms: dict[str, Any] = {}
     if request.trail is not None:
         terms["trailBps"] = read_trail(request.trail)
     if request.confirm is not None:
         terms["confirmMs"] = read_hold(request.confirm)
     if request.start is not None:
         terms["launchTime"] = future_wire(read_future(request.start, "--from"))
-    if request.expires is not None:
-        terms["expiresAt"] = future_wire(read_future(request.expires, "--expires"))
     if request.far:
         terms["far"] = True
     return terms

@@ -9,13 +9,12 @@ from oee_cli.api.client_order_lookup import find_order, report_too_late, without
 from oee_cli.cli_errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.text.amount_text import read_amount, read_trail
+from oee_cli.text.amount_text import read_amount
 from oee_cli.text.future_text import future_wire, read_future
 from oee_cli.text.option_text import say_options
 from oee_cli.text.order_text import order_pair, short_id
 from oee_cli.text.price_text import read_limit, read_price
-from oee_cli.text.time_text import read_hold
-from oee_cli.waiting.waiting_condition_request import TypedCondition, fix_prices
+from oee_cli.waiting.waiting_condition_request import TypedCondition, fix_prices, read_wait_terms
 from oee_cli.waiting.waiting_options import EditRequest
 from oee_cli.waiting.waiting_placement import explain_refusal, note_placed
 from oee_daemon.contract.shapes import Order
@@ -51,17 +50,9 @@ def edit_order(identifier: str, request: EditRequest, output: Output) -> ExitCod
 
 def read_changes(request: EditRequest) -> dict[str, Any]:
     """The changes that need no look at the order. Raises `UsageFault`."""
-    changes = request.terms.body()
-    if request.trail is not None:
-        changes["trailBps"] = read_trail(request.trail)
-    if request.confirm is not None:
-        changes["confirmMs"] = read_hold(request.confirm)
+    changes = request.terms.body() | read_wait_terms(request)
     if request.amount is not None:
         changes["amount"] = read_amount(request.amount, "--amount")
-    if request.start is not None:
-        changes["launchTime"] = future_wire(read_future(request.start, "--from"))
-    if request.far:
-        changes["far"] = True
     if request.expires is not None:
         never = request.expires.strip().lower() == "never"
         changes["expiresAt"] = None if never else future_wire(read_future(request.expires, "--expires"))

@@ -12,6 +12,7 @@ from oee_cli.output import Output, clean
 from oee_cli.settings.settings_load import Settings
 from oee_cli.text.amount_text import exact_amount
 from oee_cli.wallet.wallet_engine import ask_engine, check_name, local_settings
+from oee_daemon.contract import home_files
 
 
 def remove_wallet(name: str, yes: bool, output: Output) -> ExitCode:
@@ -34,7 +35,7 @@ def remove_wallet(name: str, yes: bool, output: Output) -> ExitCode:
 def _refuse_in_use(settings: Settings, file: str, output: Output) -> None:
     """Raises `Refused` while orders that have not ended may still need the key, or while it may hold
     something. A home that no daemon has worked on has no orders, and nobody to ask what it holds."""
-    if not (settings.home / "id").exists():
+    if not (settings.home / home_files.ID).exists():
         return
     with session(output) as client:
         status = client.get("/api/status")

@@ -17,9 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from oee_daemon.api import order_wire
+from oee_daemon.contract.decimals import decimal_text
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import Price, PriceSource, Watched
-from oee_daemon.orders.tokens import decimal_text
 from oee_daemon.reads.reads_waiting import WaitingOrders
 
 #: Seconds between two looks at their quickest.

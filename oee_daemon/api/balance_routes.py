@@ -17,9 +17,10 @@ from oee_daemon.api import order_wire
 from oee_daemon.api.api_answer_schema import Amount, Shape
 from oee_daemon.api.api_document import answers, known_query
 from oee_daemon.api.api_state import State, state_of
+from oee_daemon.contract.decimals import decimal_text
 from oee_daemon.errors import Conflict, VenueError
 from oee_daemon.networks.holdings import Holding
-from oee_daemon.orders.tokens import Token, decimal_text
+from oee_daemon.orders.tokens import Token
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 

@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from oee_daemon.backups import archive_dump, archive_file
+from oee_daemon.contract import home_files
 from oee_daemon.contract.atomic_file import atomic_file, flush_folder
 from oee_daemon.contract.setting_table import NETWORKS
 from oee_daemon.embedded import FIRST_NETWORK, Servers, embedded_account, embedded_folders, embedded_orphans
@@ -101,7 +102,7 @@ def _network_of(about: dict[str, Any]) -> str:
 
 def _check_home_is_fresh(home: Path, backup: archive_file.Backup) -> None:
     """Raises `BackupFailed` unless the home is fresh: nothing in it is merged or replaced."""
-    data = home / "postgres"
+    data = home / home_files.POSTGRES
     if data.is_dir() and any(data.iterdir()):
         raise BackupFailed(
             f"{home} has a database already, and a restore never replaces one.",
@@ -110,7 +111,7 @@ def _check_home_is_fresh(home: Path, backup: archive_file.Backup) -> None:
             f"Or put this one aside: oee daemon stop && mv {home} {home}.old",
         )
     for network, content in backup.wallets.items():
-        path = home / "wallets" / f"{network}.json"
+        path = home / home_files.WALLET.format(network)
         if path.exists() and path.read_bytes() != content:
             raise BackupFailed(
                 f"{path} is another key than the backup's, and a key is never replaced.",
@@ -145,7 +146,7 @@ def _clear(place: Path, lent: embedded_account.Account) -> None:
     """Also after a restore that was killed, whose server may still be there where nothing tells it."""
     patience = [(signal.SIGINT, _ORPHAN_PATIENCE)]
     for _ in embedded_orphans.ended(
-        place / "postgres", "postgres", patience, wait_for_helpers=_ORPHAN_PATIENCE
+        place / home_files.POSTGRES, "postgres", patience, wait_for_helpers=_ORPHAN_PATIENCE
     ):
         time.sleep(_POLL)
     sockets = embedded_folders.sockets(place, lent)
@@ -196,12 +197,12 @@ def _end_all(conn: Connection) -> dict[str, int]:
 def _take_place(home: Path, backup: archive_file.Backup) -> None:
     """Moves the keys into the home, then the database: from that rename on the home is no longer fresh."""
     for network, content in backup.wallets.items():
-        path = home / "wallets" / f"{network}.json"
+        path = home / home_files.WALLET.format(network)
         if not path.exists():
             with atomic_file(path, replace=False) as opened:
                 opened.write(content)
-    data = home / "postgres"
+    data = home / home_files.POSTGRES
     if data.is_dir():
         data.rmdir()  # empty, as was seen
-    os.rename(home / "restoring" / "postgres", data)  # noqa: PTH104  # never onto what is there
+    os.rename(home / "restoring" / home_files.POSTGRES, data)  # noqa: PTH104  # never onto what is there
     flush_folder(home)

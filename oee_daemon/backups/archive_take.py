@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from oee_daemon.backups import archive_dump, archive_file
+from oee_daemon.contract import home_files
 from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import VERSION
@@ -88,7 +89,7 @@ def _exists(target: Path) -> BackupFailed:
 
 
 def _wallets(settings: Settings) -> dict[str, bytes]:
-    found = sorted((settings.home / "wallets").glob("*.json"))
+    found = sorted((settings.home / home_files.WALLETS).glob("*.json"))
     return {
         path.stem: path.read_bytes()
         for path in found

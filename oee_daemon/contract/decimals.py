@@ -21,3 +21,9 @@ def read_decimal(text: str) -> Decimal:
     if not is_decimal(text):
         raise ValueError(text)
     return Decimal(text)
+
+
+def decimal_text(value: Decimal) -> str:
+    """Plain digits, no exponent, no trailing zeros."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -47,6 +47,10 @@ class Setting(NamedTuple):
     def variable(self) -> str:
         return f"OEE_{self.name.upper()}"
 
+    def refused(self, text: str) -> str:
+        """A value that it does not take, as a complaint quotes it."""
+        return "what it is set to" if self.hidden else repr(text[:60])
+
     def shown(self, text: str) -> str:
         """A value of it as a screen may show it."""
         if self.hidden == "all":

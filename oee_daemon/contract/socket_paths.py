@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pwd
 from pathlib import Path
+
+from oee_daemon.contract.home_files import SOCKET
 
 #: Bytes that a Unix socket's path may have everywhere (108 on Linux, 104 on macOS, less a NUL).
 MAX_SOCKET_PATH = 100
@@ -17,7 +20,7 @@ SERVICE_ACCOUNTS = ("postgres", "nobody")
 
 def socket_path(home: Path) -> Path:
     """Where the daemon of `home` listens: in it, or where that path is too long in a folder of its own."""
-    path = home / "run" / "oee.sock"
+    path = home / SOCKET
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
         return path
     digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
@@ -27,6 +30,14 @@ def socket_path(home: Path) -> Path:
 def localnet_socket(home: Path) -> Path:
     """Where the localnet that the daemon of `home` runs listens."""
     return socket_path(home).with_name("net.sock")
+
+
+def account_name(uid: int) -> str:
+    """What an account is called here; one without a name by its number."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"account {uid}"
 
 
 def barrier(path: Path, uid: int, gid: int) -> Path | None:

@@ -13,14 +13,14 @@ import pwd
 import stat
 from pathlib import Path
 
+from oee_daemon.contract import home_files
 from oee_daemon.contract.atomic_file import atomic_file, write_remedy
+from oee_daemon.contract.socket_paths import account_name
 from oee_daemon.embedded.embedded_account import Account
 from oee_daemon.start_errors import StartFailed
 
 #: Longest path of a Unix socket, bytes: 107 on Linux, 103 on macOS; one limit for both.
 SOCKET_LIMIT = 103
-#: The longest name that either server makes in the sockets' folder.
-LONGEST_SOCKET = ".s.PGSQL.5432"
 #: Where the sockets go if the home's path is too long. Not the runtime folder: that one ends with its login.
 TEMPORARY = Path("/tmp")  # noqa: S108 - the folder in it is ours alone, checked before use
 
@@ -71,8 +71,9 @@ def own(folder: Path, account: Account) -> Path:
         )  # just made, here or by a start that was interrupted
     elif status.st_uid != account.uid:
         raise StartFailed(
-            f"{folder} belongs to {_name(status.st_uid)}, but the servers run as {account.name}. Start the "
-            f"daemon as it was started before, or give the folder over: `chown -R {account.name} {folder}`."
+            f"{folder} belongs to {account_name(status.st_uid)}, but the servers run as {account.name}. "
+            "Start the daemon as it was started before, or "
+            f"give the folder over: `chown -R {account.name} {folder}`."
         )
     if stat.S_IMODE(status.st_mode) != 0o700:
         folder.chmod(0o700)
@@ -81,9 +82,11 @@ def own(folder: Path, account: Account) -> Path:
 
 def sockets(home: Path, account: Account) -> Path:
     """Where the sockets are: in the home or, where that path can't be used, in a short one elsewhere."""
-    folder = home / "sockets"
-    # A comma or colon means several hosts to PostgreSQL's clients.
-    if len(os.fsencode(folder / LONGEST_SOCKET)) <= SOCKET_LIMIT and not set(str(folder)) & set(",:"):
+    folder = home / home_files.SOCKETS
+    # Postgres's has the longest name. A comma or colon means several hosts to PostgreSQL's clients.
+    if len(os.fsencode(folder / home_files.POSTGRES_SOCKET)) <= SOCKET_LIMIT and not set(str(folder)) & set(
+        ",:"
+    ):
         return folder
     return TEMPORARY / f"oee-{account.uid}-{hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]}"
 
@@ -96,8 +99,9 @@ def own_sockets(folder: Path, account: Account) -> None:
             ours = status.st_uid in (account.uid, os.geteuid()) and not status.st_mode & 0o077
             if not stat.S_ISDIR(status.st_mode) or not ours:
                 raise StartFailed(
-                    f"{folder}, the place for the servers' sockets, was made by {_name(status.st_uid)} or is "
-                    "open to others. Remove it, or set OEE_HOME to a shorter path."
+                    f"{folder}, the place for the servers' sockets, was made by "
+                    f"{account_name(status.st_uid)} or is open to others. "
+                    "Remove it, or set OEE_HOME to a shorter path."
                 )
     own(folder, account)
 
@@ -111,10 +115,3 @@ def write(path: Path, text: str, account: Account) -> None:
         if account.lent:
             os.fchown(file.fileno(), account.uid, account.gid)
         file.write(text.encode())
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"account {uid}"

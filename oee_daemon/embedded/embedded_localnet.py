@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from oee_daemon.contract import home_files
 from oee_daemon.contract.socket_paths import localnet_socket
 from oee_daemon.embedded.embedded_child import Child, Log
 from oee_daemon.embedded.embedded_supervision import SocketServer
@@ -34,7 +35,7 @@ class Localnet(SocketServer):
         self._listing_slots = listing_slots
         self._file = home / "localnet" / "chain.db"
         self._socket = localnet_socket(home)
-        self.log: Log = Log(home / "logs" / "localnet.log")
+        self.log: Log = Log(home / home_files.LOGS / "localnet.log")
         super().__init__(self.log)
 
     @property

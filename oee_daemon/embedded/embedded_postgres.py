@@ -19,6 +19,7 @@ import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+from oee_daemon.contract import home_files
 from oee_daemon.contract.atomic_file import flush_folder
 from oee_daemon.embedded import embedded_binaries, embedded_folders, embedded_orphans
 from oee_daemon.embedded.embedded_account import Account
@@ -71,9 +72,9 @@ class Postgres(SocketServer):
         self._database = database
         self._connections = connections
         self._account = account
-        self._data = home / "postgres"
+        self._data = home / home_files.POSTGRES
         self.sockets = embedded_folders.sockets(home, account)
-        self.log: Log = Log(home / "logs" / "postgres.log")
+        self.log: Log = Log(home / home_files.LOGS / "postgres.log")
         super().__init__(self.log)
 
     @property

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
+from oee_daemon.contract import home_files
 from oee_daemon.embedded import embedded_account, embedded_folders
 from oee_daemon.embedded.embedded_localnet import Localnet
 from oee_daemon.embedded.embedded_postgres import PORT, ROLE, Postgres, forget_variables
@@ -82,7 +83,7 @@ class Servers:
     @property
     def redis_url(self) -> str:
         """For redis-py. Raises `StartFailed` where no account could run them."""
-        socket = embedded_folders.sockets(self._home, self._account) / Valkey.SOCKET
+        socket = embedded_folders.sockets(self._home, self._account) / home_files.VALKEY_SOCKET
         return f"unix://{quote(str(socket), safe='/')}"
 
     def start(self, ready: Callable[[str], None] = lambda name: None) -> None:

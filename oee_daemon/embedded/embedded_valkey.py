@@ -13,6 +13,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from oee_daemon.contract import home_files
 from oee_daemon.embedded import embedded_binaries, embedded_folders, embedded_orphans
 from oee_daemon.embedded.embedded_account import Account
 from oee_daemon.embedded.embedded_child import Child, Log
@@ -29,19 +30,18 @@ class Valkey(SocketServer):
 
     name = "valkey"
     phase = "queue"
-    SOCKET = "valkey.sock"
 
     def __init__(self, home: Path, account: Account) -> None:
         self._home = home
         self._account = account
-        self._data = home / "valkey"
+        self._data = home / home_files.VALKEY
         self._sockets = embedded_folders.sockets(home, account)
-        self.log: Log = Log(home / "logs" / "valkey.log")
+        self.log: Log = Log(home / home_files.LOGS / "valkey.log")
         super().__init__(self.log)
 
     @property
     def socket(self) -> Path:
-        return self._sockets / self.SOCKET
+        return self._sockets / home_files.VALKEY_SOCKET
 
     def starting(self) -> Iterator[None]:
         """Yields until it answers. Raises `StartFailed`."""

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from oee_daemon.contract.decimals import decimal_text
 from oee_daemon.contract.order_types import OrderType, Side, SwapMode
 from oee_daemon.engine import engine_quotes
 from oee_daemon.networks.network_tokens import TokenBook
@@ -21,7 +22,7 @@ from oee_daemon.orders import conditions
 from oee_daemon.orders.conditions import FALLING, Rule, is_unbound
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Quote
-from oee_daemon.orders.tokens import MAX_UNITS, decimal_text
+from oee_daemon.orders.tokens import MAX_UNITS
 
 #: How far a price may be from the last one before a second look has to show it too.
 JUMP = Decimal("0.1")

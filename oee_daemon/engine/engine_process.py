@@ -21,6 +21,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import gc_tuning, inherited
+from oee_daemon.contract import home_files
 from oee_daemon.engine import engine_durability
 from oee_daemon.engine.engine_key_holder import KeyHolder, guard_memory
 from oee_daemon.engine.engine_worker import Worker
@@ -73,14 +74,14 @@ def run(settings: Settings, *, home_id: str | None, beats: int | None = None) ->
     `Unsuitable`, as its daemon would.
     """
     stop = Ending()
-    _heed_signals(stop, OwnLog(settings.log_dir / "daemon.log"))
+    _heed_signals(stop, OwnLog(settings.home / home_files.DAEMON_LOG))
     owner = owner_here()
     held = Held()
     told: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     if home_id is not None:
         owner = f"{home_id}:{owner}"
         threading.Thread(target=_watch_parent, args=(stop, told), daemon=True).start()
-        _alone(held, settings.home / "id", home_id)
+        _alone(held, settings.home / home_files.ID, home_id)
     # The lock is ours, so whoever held leases in this home's name is dead.
     former = "" if home_id is None else f"{home_id}:"
     # Only the home's own: a file that nobody flushes tells nothing of another host's.

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal
 from typing import Any
 
+from oee_daemon.contract.decimals import decimal_text
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.order_types import OrderType, Side
 from oee_daemon.engine import engine_quotes
@@ -20,7 +21,7 @@ from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import PriceSource, Watched, price_of
 from oee_daemon.orders.conditions import FALLING, TIMED, Rule, is_reached, is_unbound, rule_of, trailed
 from oee_daemon.orders.terms import Terms
-from oee_daemon.orders.tokens import Token, decimal_text
+from oee_daemon.orders.tokens import Token
 from oee_daemon.store.creating_sql import Armed
 
 #: How far through the market a limit may be, and how far away, as parts of the market's price.

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from oee_daemon.contract import home_files
 from oee_daemon.contract.addresses import OWN, place_of
 from oee_daemon.contract.atomic_file import atomic_write
 from oee_daemon.start_errors import OtherDatabase
@@ -65,7 +66,7 @@ def require(
 
 def is_new(home: Path, url: str | None) -> bool:
     """It is to have a database of its own, and has none yet."""
-    return url is None and not (home / "postgres").exists()
+    return url is None and not (home / home_files.POSTGRES).exists()
 
 
 def note(home: Path, url: str | None, engine: str | None = None) -> None:
@@ -76,7 +77,7 @@ def note(home: Path, url: str | None, engine: str | None = None) -> None:
 
 
 def _note_file(home: Path) -> Path:
-    return home / "database.json"
+    return home / home_files.DATABASE
 
 
 def _read_note(home: Path) -> Database | None:
@@ -93,14 +94,14 @@ def _database_before(home: Path) -> Database | None:
     found = _read_note(home)
     if found is not None:
         return found
-    if (home / "postgres").exists():
+    if (home / home_files.POSTGRES).exists():
         return Database(OWN)
-    return Database("") if (home / "token").exists() else None
+    return Database("") if (home / home_files.TOKEN).exists() else None
 
 
 def _own_database_is_gone(home: Path) -> bool:
     """Its own database had answered, and there is none any more."""
-    data = home / "postgres"
+    data = home / home_files.POSTGRES
     return _read_note(home) is not None and not (data.is_dir() and any(data.iterdir()))
 
 

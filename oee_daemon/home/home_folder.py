@@ -17,6 +17,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from oee_daemon.contract import home_files
 from oee_daemon.contract.atomic_file import atomic_write, write_remedy
 from oee_daemon.contract.socket_paths import socket_path
 from oee_daemon.home.home_held_path import Held, in_place
@@ -44,7 +45,7 @@ class Home:
         try:
             # As root the servers' account passes through the home to folders of its own.
             self.path.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
-            for folder in (self.run, self.logs, self.path / "wallets"):
+            for folder in (self.run, self.logs, self.path / home_files.WALLETS):
                 folder.mkdir(exist_ok=True, mode=0o700)
                 if stat.S_IMODE(folder.stat().st_mode) & 0o077:
                     folder.chmod(0o700)
@@ -72,9 +73,9 @@ class Home:
         self._write_pid(self._lock)
         self.must_be_held()
 
-    def keep(self, *parts: str) -> None:
+    def keep(self, name: str) -> None:
         """Requires from now on that this file of the home stays in its place, too."""
-        self._held.keep(self.path.joinpath(*parts))
+        self._held.keep(self.path / name)
 
     def must_be_held(self) -> None:
         """Raises `HomeLost` where the home at the path is no longer the one that is held.
@@ -101,12 +102,12 @@ class Home:
                     raise HomeLost(self._lock_file) from None
                 self._write_pid(self._lock)
                 log.warning("the lock's file was gone", extra={"path": str(self._lock_file)})
-            if self._told is not None and not (self.run / "daemon.json").exists():
-                atomic_write(self.run / "daemon.json", self._told)
+            if self._told is not None and not (self.path / home_files.RUNNING).exists():
+                atomic_write(self.path / home_files.RUNNING, self._told)
 
     @property
     def _lock_file(self) -> Path:
-        return self.run / "daemon.lock"
+        return self.path / home_files.DAEMON_LOCK
 
     def _wait(self, lock: int, deadline: float, *, may_lack: bool = False) -> None:
         while not _try_lock(lock, may_lack=may_lack):
@@ -132,7 +133,7 @@ class Home:
         """Leaves word that somebody stopped the daemon, so that nothing which runs already starts it again;
         a daemon that somebody starts takes it away. Raises `HomeLost`."""
         self.must_be_held()
-        mark = self.run / "stopped"
+        mark = self.path / home_files.STOPPED
         if not asked:
             mark.unlink(missing_ok=True)
         elif not mark.exists():
@@ -140,7 +141,7 @@ class Home:
 
     def identity(self) -> str:
         """A name for this home that outlives every process in it; leases carry it."""
-        file = self.path / "id"
+        file = self.path / home_files.ID
         text = ""
         with contextlib.suppress(FileNotFoundError):
             text = file.read_text().strip()
@@ -148,7 +149,7 @@ class Home:
             text = uuid.uuid4().hex[:12]
             atomic_write(file, text + "\n")
         # Its worker is told apart by a lock on this file.
-        self.keep("id")
+        self.keep(home_files.ID)
         return text
 
     def socket_path(self) -> Path:
@@ -175,13 +176,13 @@ class Home:
     def phase(self, name: str | None) -> None:
         """Tells whoever waits for the start what is done; `None` begins anew."""
         self.must_be_held()
-        with (self.run / "phase").open("w" if name is None else "a") as file:
+        with (self.path / home_files.PHASE).open("w" if name is None else "a") as file:
             file.write("" if name is None else f"{name}\n")
 
     def announce(self, what: dict[str, Any] | None) -> None:
         """Writes `run/daemon.json` for clients; `None` removes it. Raises `HomeLost`."""
         self.must_be_held()
-        file = self.run / "daemon.json"
+        file = self.path / home_files.RUNNING
         self._told = None if what is None else json.dumps(what) + "\n"
         if self._told is None:
             file.unlink(missing_ok=True)

@@ -1,12 +1,15 @@
 """What networks have in common whose chain is a ledger of our own: its tables in the engine's Postgres, made
-by whoever connects first, and a chain that tells of landings by its fills.
+by whoever connects first, a chain that tells of landings by its fills, and blockhashes that say their height.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
+from solders.hash import Hash
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -28,6 +31,22 @@ class OwnChain(Chain):
 
     async def fills_of(self, signatures: Sequence[str]) -> FillPage:
         return FillPage([fill for one in signatures if (fill := await self.fill(one)) is not None], None)
+
+
+@lru_cache(maxsize=8)
+def blockhash_of(height: int, chain: bytes) -> Hash:
+    """The height is in the hash, so that the bytes of a swap alone say until when it can land. `chain`: its
+    name, which makes the hash its own."""
+    place = height.to_bytes(8, "big")
+    return Hash.from_bytes(place + hashlib.blake2b(place, digest_size=24, person=chain).digest())
+
+
+def height_of(blockhash: Hash, chain: bytes) -> int:
+    """Raises `ValueError` where it is no hash of that chain's."""
+    height = int.from_bytes(bytes(blockhash)[:8], "big")
+    if blockhash_of(height, chain) != blockhash:
+        raise ValueError("no block of this chain has that hash")
+    return height
 
 
 class Reachable:

@@ -16,10 +16,11 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
+from oee_daemon.contract.decimals import decimal_text
 from oee_daemon.contract.fields import BY_COLUMN
 from oee_daemon.contract.order_types import DEFAULTS, LIQUIDITY_USD, OrderType, Side, SwapMode
 from oee_daemon.errors import InvalidInput
-from oee_daemon.orders.tokens import MAX_UNITS, Token, decimal_text, read_decimal
+from oee_daemon.orders.tokens import MAX_UNITS, Token, read_decimal
 
 #: Significant digits of a price, and the powers of ten between which it has to be.
 PRICE_DIGITS, PRICE_RANGE = 18, 24

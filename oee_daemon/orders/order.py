@@ -12,10 +12,10 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Self
 from uuid import UUID
 
+from oee_daemon.contract.decimals import decimal_text
 from oee_daemon.contract.order_types import Side
 from oee_daemon.contract.status import Status
 from oee_daemon.orders.terms import Terms
-from oee_daemon.orders.tokens import decimal_text
 
 #: In `fixed_by`: the bound is what the limits for all orders reserve, by a quote at acceptance, or came with
 #: the order while they limit its slippage. Each attempt keeps its own quote's, within it.

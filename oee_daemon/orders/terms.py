@@ -15,11 +15,12 @@ from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
+from oee_daemon.contract.decimals import decimal_text
 from oee_daemon.contract.fields import GIVEN
 from oee_daemon.contract.order_types import OrderType, Side, SwapMode
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders import conditions
-from oee_daemon.orders.tokens import Token, decimal_text
+from oee_daemon.orders.tokens import Token
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from oee_daemon.contract import decimals
+from oee_daemon.contract.decimals import decimal_text
 from oee_daemon.contract.listed_tokens import LISTED
 from oee_daemon.errors import InvalidInput
 
@@ -84,9 +85,3 @@ def read_decimal(text: str, field: str) -> Decimal:
         raise InvalidInput(
             f"{field} has to be a number.", code="invalid_amount", field=field, hint="For example 1.5"
         ) from None
-
-
-def decimal_text(value: Decimal) -> str:
-    """Plain digits, no exponent, no trailing zeros."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

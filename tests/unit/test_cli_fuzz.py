@@ -21,11 +21,12 @@ from oee_cli.batch.batch_row_keys import Keys
 from oee_cli.cli_errors import CliError, NoSuchOrder, UsageFault
 from oee_cli.output import Output, clean
 from oee_cli.settings.settings_load import Settings, load_settings
-from oee_cli.text.amount_text import exact_amount, plain_digits, read_amount, read_slippage, short_amount
+from oee_cli.text.amount_text import exact_amount, read_amount, read_slippage, short_amount
 from oee_cli.text.key_text import read_key
 from oee_cli.text.request_text import TradeRequest, make_order_body
 from oee_cli.text.terms_text import Terms
 from oee_cli.text.time_text import read_duration, read_moment, read_whole_seconds
+from oee_daemon.contract.decimals import decimal_text
 
 #: Half characters too, which an argument that is no UTF-8 becomes.
 TEXT = st.text(st.characters(), max_size=40)
@@ -257,7 +258,7 @@ def test_a_derived_key_is_stable_however_the_fields_are_ordered(
 
 @given(st.decimals(0, 10**30, allow_nan=False, allow_infinity=False, places=9))
 def test_every_amount_can_be_shown(value: Decimal) -> None:
-    text = plain_digits(value)
+    text = decimal_text(value)
     assert Decimal(exact_amount(text).replace(",", "")) == value
     shown = Decimal(short_amount(text).replace(",", ""))
     assert abs(shown - value) <= max(Decimal("0.005"), value / 10_000)

@@ -32,7 +32,6 @@ HEAVY = {
     "csv",
     "ssl",
 }
-SOURCES = sorted(Path(oee_cli.__file__).parent.rglob("*.py"))
 CONTRACT = sorted(Path(oee_daemon.contract.__file__).parent.rglob("*.py"))
 #: Runs a command and then says its exit code and what is loaded, on the stderr that it began with.
 PROBE = """
@@ -133,18 +132,6 @@ def test_the_table_says_of_each_command_what_the_command_says_of_itself() -> Non
         assert command.name == name
         first = " ".join(command.help.split("\n\n")[0].split())
         assert first == f"{line}.", f"the line of oee {name} in oee_cli/app.py"
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.name))
-def test_of_the_engine_only_the_contract_is_imported(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        foreign = [name for name in names if name.partition(".")[0] == "oee_daemon"]
-        assert all(name.startswith("oee_daemon.contract.") for name in foreign)
 
 
 @pytest.mark.parametrize("path", CONTRACT, ids=lambda path: str(path.name))

@@ -1,10 +1,13 @@
-"""The house keeps its measure: files and functions stay small, and all SQL lies in its rooms."""
+"""The house keeps its measure: files and functions stay small, all SQL lies in its rooms, and the paths of a
+home are said once."""
 
 from __future__ import annotations
 
 import ast
 import re
 from pathlib import Path
+
+from oee_daemon.contract import home_files
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for package in ("oee_cli", "oee_daemon") for path in (ROOT / package).rglob("*.py"))
@@ -49,3 +52,14 @@ def test_all_sql_lies_in_its_rooms() -> None:
     speak = {path for path, said in texts.items() if any(map(SQL.search, said))}
     assert {path for path in speak if not path.startswith(ROOMS_OF_SQL)} == set()
     assert all(any(path.startswith(room) for path in speak) for room in ROOMS_OF_SQL)
+
+
+def test_the_files_of_a_home_are_named_in_one_place() -> None:
+    """The daemon makes them and the command line finds them: each named nine of them for itself."""
+    names = {value for name, value in vars(home_files).items() if name.isupper()}
+    for path in SOURCES:
+        text, name = path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix()
+        if name != "oee_daemon/contract/home_files.py":
+            assert not [
+                one for one in names if f'/ "{one}"' in text or ("/" in one and f'"{one}"' in text)
+            ], name

@@ -9,9 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 
+from oee_daemon.contract.decimals import decimal_text
 from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.simulated.simulated_market import REFERENCE_USD
-from oee_daemon.orders.tokens import MAX_UNITS, TOKENS, Token, decimal_text, read_decimal, units
+from oee_daemon.orders.tokens import MAX_UNITS, TOKENS, Token, read_decimal, units
 
 SOL, USDC, BONK = TOKENS["SOL"], TOKENS["USDC"], TOKENS["BONK"]
 tokens = st.sampled_from(list(TOKENS.values()))

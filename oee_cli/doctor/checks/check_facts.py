@@ -18,6 +18,7 @@ from oee_cli.network_badge import badge
 from oee_cli.output import Output
 from oee_cli.settings.settings_load import NOWHERE, Settings, find_config_file, no_home_error, stored_settings
 from oee_cli.settings.settings_origins import ENVIRONMENT, Value, setting_values
+from oee_daemon.contract import home_files
 from oee_daemon.contract.setting_table import BY_NAME
 
 #: Seconds for the daemon's answer: a server of it that is frozen costs 2.5.
@@ -31,7 +32,7 @@ class Facts:
     """`status` is the daemon's own account of itself; where there is none, `fault` says why."""
 
     environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
-    config: Path = NOWHERE / "config.toml"
+    config: Path = NOWHERE / home_files.CONFIG
     kept: dict[str, str] = field(default_factory=dict)
     config_fault: UsageFault | None = None
     values: dict[str, Value] = field(default_factory=dict)

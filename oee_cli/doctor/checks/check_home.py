@@ -13,7 +13,8 @@ from oee_cli.doctor.checks.check_facts import Facts
 from oee_cli.doctor.checks.check_finding import Finding, fail, info, ok, warn
 from oee_cli.doctor.doctor_paths import socket_path
 from oee_cli.exit_codes import ExitCode
-from oee_daemon.contract.socket_paths import SERVICE_ACCOUNTS, barrier
+from oee_daemon.contract import home_files
+from oee_daemon.contract.socket_paths import SERVICE_ACCOUNTS, account_name, barrier
 
 #: Free bytes below which Postgres soon can't write, and below which it is time to look.
 _NO_ROOM, _LITTLE_ROOM = 200_000_000, 1_000_000_000
@@ -41,8 +42,8 @@ def check_home(facts: Facts) -> Iterator[Finding]:
     if not stat.S_ISDIR(found.st_mode):
         yield forbid("home", f"{path} is no folder.", "export OEE_HOME=~/oee", "home_no_folder")
     elif found.st_uid != os.geteuid():
-        owner = _account_name(found.st_uid)
-        message = f"{path} belongs to {owner}, and this is {_account_name(os.geteuid())}."
+        owner = account_name(found.st_uid)
+        message = f"{path} belongs to {owner}, and this is {account_name(os.geteuid())}."
         remedy = f"sudo -u {owner} oee doctor"
         if os.geteuid() == 0:
             yield warn(
@@ -99,9 +100,9 @@ def check_permissions(facts: Facts) -> Iterator[Finding]:
     if not facts.here or not facts.home_open or os.geteuid() not in (0, path.stat().st_uid):
         return
     found = [*_find_open_path(path, 0o022, "can be changed by others", "chmod go-w")]
-    places = [path / "run", path / "token", path / "wallets", path / "logs", socket_path(facts.settings)]
-    for place in places:
-        closed = "chmod 700" if place.suffix == "" and place.name != "token" else "chmod 600"
+    names = (home_files.RUN, home_files.TOKEN, home_files.WALLETS, home_files.LOGS)
+    for place in (*(path / name for name in names), socket_path(facts.settings)):
+        closed = "chmod 700" if place.suffix == "" and place.name != home_files.TOKEN else "chmod 600"
         found += _find_open_path(place, 0o077, "can be opened by others", closed)
     yield from found or [ok("permissions", "nothing of the home is open to others")]
 
@@ -113,8 +114,8 @@ def _find_open_path(path: Path, bits: int, what: str, remedy: str) -> Iterator[F
         return
     mode = stat.S_IMODE(found.st_mode)
     if os.geteuid() not in (0, found.st_uid):
-        message = f"{path} belongs to {_account_name(found.st_uid)}, as after a command under sudo."
-        remedy = f"sudo chown -R {_account_name(os.geteuid())} {shlex.quote(str(path))}"
+        message = f"{path} belongs to {account_name(found.st_uid)}, as after a command under sudo."
+        remedy = f"sudo chown -R {account_name(os.geteuid())} {shlex.quote(str(path))}"
         yield forbid("permissions", message, remedy, "foreign")
     elif mode & bits:
         message = f"{path} {what} (mode {mode:04o})."
@@ -146,13 +147,6 @@ def judge_disk(path: Path, free: int, files: int | None) -> Finding:
 def _nearest_folder(path: Path) -> Path:
     """The path itself, or the nearest folder above it that is there."""
     return next((p for p in (path, *path.parents) if os.access(p, os.F_OK)), Path("/"))
-
-
-def _account_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"account {uid}"
 
 
 def forbid(check: str, message: str, remedy: str, code: str = "home_unusable") -> Finding:

@@ -13,14 +13,15 @@ from oee_cli.api.client_processes import runs_program
 from oee_cli.doctor.checks.check_facts import Facts
 from oee_cli.doctor.checks.check_finding import Finding, ok, warn
 from oee_cli.doctor.doctor_paths import socket_path
+from oee_daemon.contract import home_files
 from oee_daemon.contract.protocol import READY
 
 _REMEDY = "oee daemon start"
 #: What no server and no daemon leaves when it ends in order.
 _LEFT_FILES = (
-    "run/daemon.json",
-    "sockets/.s.PGSQL.5432",
-    "sockets/valkey.sock",
+    home_files.RUNNING,
+    f"{home_files.SOCKETS}/{home_files.POSTGRES_SOCKET}",
+    f"{home_files.SOCKETS}/{home_files.VALKEY_SOCKET}",
     "postgres/postmaster.pid",
     "valkey/valkey.pid",
     "postgres.making-*",
@@ -58,9 +59,10 @@ def _find_leftovers(home: Path) -> Iterator[Path]:
         folder, _, name = pattern.rpartition("/")
         yield from sorted((home / folder).glob(name))
     with suppress(FileNotFoundError):
-        words = (home / "run" / "phase").read_text(errors="replace").split()
+        phase = home / home_files.PHASE
+        words = phase.read_text(errors="replace").split()
         if words and READY not in words:
-            yield home / "run" / "phase"
+            yield phase
 
 
 def _read_pid(file: Path) -> int:

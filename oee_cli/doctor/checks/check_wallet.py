@@ -12,6 +12,7 @@ from oee_cli.doctor.checks import check_outside_servers
 from oee_cli.doctor.checks.check_facts import Facts
 from oee_cli.doctor.checks.check_finding import Finding, fail, info, ok, warn
 from oee_cli.doctor.checks.check_home import forbid
+from oee_daemon.contract import home_files
 from oee_daemon.contract.real_money import KEYLESS
 
 #: Networks of play money, on which the first start makes a key.
@@ -41,7 +42,7 @@ def check_wallet(facts: Facts) -> Iterator[Finding]:
             yield _other_wallet(path, owner, f"{path} is not there")
         elif _has_to_be_there(facts):
             yield fail("wallet", "wallet_missing", f"{path} is not there.", f"oee wallet new {path.stem}")
-        elif (facts.settings.home / "postgres" / "PG_VERSION").exists():
+        elif (facts.settings.home / home_files.PG_VERSION).exists():
             message = f"{path} is gone, and this home has a database: put it back from a backup."
             yield warn("wallet", "wallet_gone", message)
         else:
@@ -97,7 +98,7 @@ def _address(content: str) -> str | None:
 
 def _wallet_path(facts: Facts) -> Path:
     given = facts.text("wallet") or facts.text("network") or ""
-    return Path(given) if "/" in given else facts.settings.home / "wallets" / f"{given}.json"
+    return Path(given) if "/" in given else facts.settings.home / home_files.WALLET.format(given)
 
 
 def _judge_lock(facts: Facts, path: Path) -> Iterator[Finding]:

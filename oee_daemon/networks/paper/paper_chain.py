@@ -15,9 +15,9 @@ from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import AttemptFailed, BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.network_clock import Clock
-from oee_daemon.networks.network_own_ledger import OwnChain, Reachable
+from oee_daemon.networks.network_own_ledger import OwnChain, Reachable, blockhash_of
 from oee_daemon.networks.paper.paper_ledger import Landing, Ledger, LedgerRow, fill_of
-from oee_daemon.networks.paper.paper_swap import MARK, PaperSwap, blockhash_of, read_swap, signature_of
+from oee_daemon.networks.paper.paper_swap import CHAIN, MARK, PaperSwap, read_swap, signature_of
 from oee_daemon.networks.verdict import VALID_BLOCKS
 from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, Quote, Rejected, SignedSwap
 
@@ -65,7 +65,7 @@ class PaperChain(OwnChain):
 
     async def anchor(self, deadline_s: float) -> Anchor:
         height = await self._height()
-        return Anchor(str(blockhash_of(height)), height + VALID_BLOCKS)
+        return Anchor(str(blockhash_of(height, CHAIN)), height + VALID_BLOCKS)
 
     async def last_height(self, deadline_s: float) -> int:
         return await self._height() + VALID_BLOCKS

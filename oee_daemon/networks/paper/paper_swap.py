@@ -20,11 +20,14 @@ from solders.signature import Signature
 
 from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import UnsafeSwap
+from oee_daemon.networks.network_own_ledger import height_of
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import VALID_BLOCKS
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.swap import Anchor, SignedSwap, UnsignedSwap
 
+#: What makes its hashes its own.
+CHAIN = b"oee-paper"
 #: In front of each signature.
 MARK = "paper:"
 #: Whose swaps these are, in the place of an address.
@@ -52,19 +55,6 @@ class PaperSwap:
     last_height: int
 
 
-def blockhash_of(height: int) -> Hash:
-    """The height is in the hash, so that the bytes alone say until when a swap can land."""
-    place = height.to_bytes(8, "big")
-    return Hash.from_bytes(place + hashlib.blake2b(place, digest_size=24, person=b"oee-paper").digest())
-
-
-def _height_of(blockhash: Hash) -> int:
-    height = int.from_bytes(bytes(blockhash)[:8], "big")
-    if blockhash_of(height) != blockhash:
-        raise ValueError("no block of the paper chain has this hash")
-    return height
-
-
 def content_of(plan: Plan, network_fee: int) -> bytes:
     """Keys in a fixed order: the same plan on the same anchor gives the same bytes, hence signature."""
     said = {
@@ -90,7 +80,7 @@ def unsigned_of(plan: Plan, anchor: Anchor, network_fee: int) -> UnsignedSwap:
 
 
 def signature_of(raw: bytes) -> str:
-    return MARK + str(Signature.from_bytes(hashlib.blake2b(raw, person=b"oee-paper").digest()))
+    return MARK + str(Signature.from_bytes(hashlib.blake2b(raw, person=CHAIN).digest()))
 
 
 def read_swap(raw: bytes) -> PaperSwap:
@@ -112,7 +102,7 @@ def read_swap(raw: bytes) -> PaperSwap:
             amount=int(said["amount"]),
             bound=int(said["bound"]),
             network_fee=int(said["networkFee"]),
-            last_height=_height_of(message.recent_blockhash) + VALID_BLOCKS,
+            last_height=height_of(message.recent_blockhash, CHAIN) + VALID_BLOCKS,
         )
     except Exception as e:
         # solders words each kind of broken bytes by another class.

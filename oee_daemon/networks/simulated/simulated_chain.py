@@ -7,7 +7,6 @@ says; such a swap is on the chain with an error and moved nothing.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from decimal import Decimal
@@ -15,7 +14,6 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from solders.hash import Hash
 from solders.transaction import VersionedTransaction
 from sqlalchemy import Engine
 
@@ -25,7 +23,7 @@ from oee_daemon.contract.planned_faults import READS, WRITES
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.network_clock import Clock, SystemClock
-from oee_daemon.networks.network_own_ledger import OwnChain, Reachable
+from oee_daemon.networks.network_own_ledger import OwnChain, Reachable, blockhash_of, height_of
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_faults import Fault, Faults
 from oee_daemon.networks.simulated.simulated_instruction import read_instruction
@@ -48,6 +46,8 @@ SECOND_MS = 50
 FORK_MS = 1200
 #: In front of the signature: a swap in such a block.
 ORPHAN = "orphaned "
+#: What makes its blockhashes its own.
+_CHAIN = b"oee-simulated"
 #: Around each question to the ledger.
 _REACHABLE = Reachable("the chain's ledger can't be reached")
 #: 64 bytes in base 58.
@@ -108,7 +108,7 @@ class SimulatedChain(OwnChain):
 
     async def anchor(self, deadline_s: float) -> Anchor:
         height = await self.height()
-        return Anchor(str(_blockhash(height)), height + VALID_SLOTS)
+        return Anchor(str(blockhash_of(height, _CHAIN)), height + VALID_SLOTS)
 
     async def last_height(self, deadline_s: float) -> int:
         return await self.height() + VALID_SLOTS
@@ -167,7 +167,10 @@ class SimulatedChain(OwnChain):
     ) -> tuple[dict[str, Any] | None, int]:
         """The row that it lands as, none where its blockhash is too old; and its last valid height."""
         height = await self.height()
-        last = _height_of(transaction.message.recent_blockhash) + VALID_SLOTS
+        try:
+            last = height_of(transaction.message.recent_blockhash, _CHAIN) + VALID_SLOTS
+        except ValueError:
+            raise ChainUnavailable("the chain does not know this blockhash") from None
         if height > last:
             return None, last
         error = self._error(content)
@@ -298,20 +301,6 @@ def _result(row: LedgerRow) -> Landed | Rejected:
     return Rejected(
         row.error, "the price moved beyond the slippage limit before the swap landed", retryable=True
     )
-
-
-@lru_cache(maxsize=8)
-def _blockhash(height: int) -> Hash:
-    """The height is in the hash, so that the chain knows a blockhash's age from the bytes alone."""
-    place = height.to_bytes(8, "big")
-    return Hash.from_bytes(place + hashlib.blake2b(place, digest_size=24, person=b"oee-simulated").digest())
-
-
-def _height_of(blockhash: Hash) -> int:
-    height = int.from_bytes(bytes(blockhash)[:8], "big")
-    if _blockhash(height) != blockhash:
-        raise ChainUnavailable("the chain does not know this blockhash")
-    return height
 
 
 def _verified(raw: bytes) -> tuple[VersionedTransaction, dict[str, Any]]:

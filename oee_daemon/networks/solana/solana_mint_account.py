@@ -18,9 +18,9 @@ from decimal import Decimal
 
 from solders.pubkey import Pubkey
 
+from oee_daemon.contract.decimals import decimal_text
 from oee_daemon.networks.holdings import Extension
 from oee_daemon.networks.solana.solana_programs import TOKEN, TOKEN_2022
-from oee_daemon.orders.tokens import decimal_text
 
 #: Bytes of a mint without extensions, and where the kind of account stands in one that has some.
 _MINT_BYTES, _KIND_AT = 82, 165

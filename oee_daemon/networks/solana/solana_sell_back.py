@@ -18,8 +18,9 @@ from solders.message import MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
-from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, Result
 from oee_daemon.networks.solana.solana_fill import WSOL, Unreadable, changes
+from oee_daemon.networks.solana.solana_simulation import simulation_end
 from oee_daemon.networks.solana.solana_swap_assembly import make_account, unwrap, wrap
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.cpmm_pool import addresses
@@ -102,11 +103,7 @@ class SellBack:
 
 def _back(said: Result, trial: _Trial, wallet: str, mint: str, spent: int) -> int | None:
     """Raises `NoAnswer` for what is no simulation of it."""
-    if isinstance(said, RpcError):
-        raise NoAnswer(f"error {said.code}")
-    value = said.get("value") if isinstance(said, dict) else None
-    if not isinstance(value, dict) or "err" not in value:
-        raise NoAnswer("no simulation")
+    value = simulation_end(said)
     if value["err"] is not None:
         return 0 if _failed_at(value["err"]) == trial.sale else None
     try:

@@ -30,13 +30,19 @@ def simulation_of(message: bytes, accounts: Sequence[str]) -> Call:
     return "simulateTransaction", [wire, options]
 
 
-def simulated(said: Result) -> dict[str, Any]:
-    """What it did. Raises `NoAnswer`, where it is no simulation, or one that tells no balances."""
+def simulation_end(said: Result) -> dict[str, Any]:
+    """How it ended. Raises `NoAnswer`, where it is no simulation."""
     if isinstance(said, RpcError):
         raise NoAnswer(f"error {said.code}")
     value = said.get("value") if isinstance(said, dict) else None
     if not isinstance(value, dict) or "err" not in value:
         raise NoAnswer("no simulation")
+    return value
+
+
+def simulated(said: Result) -> dict[str, Any]:
+    """What it did. Raises `NoAnswer`, where it is no simulation, or one that tells no balances."""
+    value = simulation_end(said)
     if value["err"] is None and any(value.get(name) is None for name in FIELDS if name != "err"):
         raise NoAnswer("a simulation without balances")
     return value

@@ -16,6 +16,7 @@ from typing import Any
 from solders.keypair import Keypair
 
 from oee_daemon import settings as settings_page
+from oee_daemon.contract import home_files
 from oee_daemon.errors import Conflict, InvalidInput, OeeError
 from oee_daemon.networks.wallet.key_file import read_wallet, write_wallet
 from oee_daemon.networks.wallet.key_folder import wallet_file, wallet_path
@@ -96,7 +97,7 @@ def _row(found: Settings, path: Path) -> dict[str, Any]:
 def _list(found: Settings, _asked: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every one in the home, and the one that was set; a file that is none with its problem."""
     files = {
-        *(found.home / "wallets").glob("*.json"),
+        *(found.home / home_files.WALLETS).glob("*.json"),
         *(path for path in [wallet_path(found)] if path.exists()),
     }
     rows = []

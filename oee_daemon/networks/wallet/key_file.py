@@ -11,6 +11,7 @@ from pathlib import Path
 
 from solders.keypair import Keypair
 
+from oee_daemon.contract import home_files
 from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.wallet.key_pair_file import keypair_content, read_keypair
@@ -65,7 +66,7 @@ def is_missing(path: Path) -> bool:
 
 
 def no_key(path: Path) -> BadKeyFile:
-    name = path.stem if path.parent.name == "wallets" else "NAME"
+    name = path.stem if path.parent.name == home_files.WALLETS else "NAME"
     return BadKeyFile(
         f"There is no key at {path}. Make one: oee wallet new {name}; or bring your own: oee wallet"
         f" import - {name}",

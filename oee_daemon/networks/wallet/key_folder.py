@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from oee_daemon.contract import home_files
 from oee_daemon.settings import Settings
 
 
 def wallet_file(home: Path, name: str) -> Path:
     """The file of the wallet called `name`."""
-    return home / "wallets" / f"{name}.json"
+    return home / home_files.WALLET.format(name)
 
 
 def wallet_path(settings: Settings) -> Path:

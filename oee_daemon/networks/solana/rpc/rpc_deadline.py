@@ -1,9 +1,19 @@
-"""A deadline for what a task waits for: as `asyncio.timeout`, at half its cost, for each request has one."""
+"""Deadlines for what a task waits for: of one thing as `asyncio.timeout`, at half its cost, for each request
+has one; and what is left of one for several things, one after the other.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
+
+
+def time_left(deadline_s: float) -> Callable[[], float]:
+    """Tells the seconds that are left of `deadline_s`, counted from now; never none at all."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + deadline_s
+    return lambda: max(0.001, until - clock())
 
 
 class Within:

@@ -5,7 +5,6 @@ Exact input and exact output, for any pair that has such a pool, also one of the
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import struct
@@ -20,6 +19,7 @@ from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import ChainUnavailable, VenueLate, VenueRefused
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool as Rpc
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.rpc.rpc_deadline import time_left
 from oee_daemon.networks.solana.solana_epochs import CLOCK, EPOCH_SCHEDULE, epochs_ahead
 from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.networks.solana.solana_programs import CPMM
@@ -117,8 +117,7 @@ class CpmmVenue:
         )
 
     async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + deadline_s
+        left_s = time_left(deadline_s)
         if len(plan.quote.route) != 2:
             raise VenueRefused("cpmm does not know the pool that was chosen.")
         (index,) = struct.unpack(">H", plan.quote.route)
@@ -127,10 +126,6 @@ class CpmmVenue:
         if (index, *mints) not in self._tokens and not await self._pools(plan.request, [index], deadline_s):
             raise VenueRefused("cpmm has no pool for it any more.")
         steps = _steps(plan, addresses(self._program, index, *mints), self._tokens[(index, *mints)])
-
-        def left_s() -> float:
-            return max(0.001, until - loop.time())
-
         return await assembled(plan, anchor, steps, [], self._pricing, hint=0, left_s=left_s)
 
     async def sold_back(self, request: QuoteRequest, quote: Quote, deadline_s: float) -> int | None:

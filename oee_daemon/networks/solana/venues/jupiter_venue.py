@@ -7,7 +7,6 @@ unrestricted it is what a trader would use instead.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from solders.pubkey import Pubkey
 
 from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import SwapTooLong, VenueError, VenueRefused
+from oee_daemon.networks.solana.rpc.rpc_deadline import time_left
 from oee_daemon.networks.solana.solana_priority_fees import MOST_UNITS
 from oee_daemon.networks.solana.solana_swap_assembly import assembled, compiled
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
@@ -84,12 +84,7 @@ class JupiterVenue:
         )
 
     async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + deadline_s
-
-        def left_s() -> float:
-            return max(0.001, until - loop.time())
-
+        left_s = time_left(deadline_s)
         if plan.request.mode is SwapMode.EXACT_OUT:
             return await self._exact_out.build(plan, anchor, left_s)
         while True:
@@ -108,11 +103,9 @@ class JupiterVenue:
     ) -> tuple[Said, list[Instruction]]:
         """A quote whose swap one transaction can hold, with its steps: else the best price would be one that
         nobody gets."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + deadline_s
+        left_s = time_left(deadline_s)
         while True:
-            left_s = max(0.001, until - loop.time())
-            said = await self._asked(request, bps, left_s, urgent=request.number > 0)
+            said = await self._asked(request, bps, left_s(), urgent=request.number > 0)
             amounts = self._amounts(said, request)
             quote = Quote(venue=self.name, amount_in=amounts.given, amount_out=amounts.taken)
             plan = Plan(

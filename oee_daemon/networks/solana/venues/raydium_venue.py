@@ -6,7 +6,6 @@ blockhash whose last height it does not tell: they are put on our own anchor.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -15,6 +14,7 @@ from solders.message import to_bytes_versioned
 from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.errors import VenueError, VenueRefused
 from oee_daemon.networks.solana.guard.guard_message import read
+from oee_daemon.networks.solana.rpc.rpc_deadline import time_left
 from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.networks.solana.solana_swap_assembly import memo_for, own_account
 from oee_daemon.networks.solana.solana_swap_stamp import message_of, stamped, unit_limit_of
@@ -73,12 +73,7 @@ class RaydiumVenue:
         )
 
     async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + deadline_s
-
-        def left_s() -> float:
-            return max(0.001, until - loop.time())
-
+        left_s = time_left(deadline_s)
         said = await self._computed(plan, left_s)
         body, paid = await self._body(plan, said, left_s())
         side = "out" if plan.request.mode is SwapMode.EXACT_OUT else "in"
