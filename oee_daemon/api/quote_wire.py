@@ -5,7 +5,7 @@ Events are stored as `orders.events` writes them. Those of releases up to 0.1.0 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -119,7 +119,7 @@ def _camel(value: Any) -> Any:
     return {to_camel(name): told for name, told in value.items()} if isinstance(value, dict) else value
 
 
-def _quote_json(answer: dict[str, Any], traded: Traded, tokens: TokenBook) -> dict[str, Any]:
+def _quote_json(answer: Mapping[str, Any], traded: Traded, tokens: TokenBook) -> dict[str, Any]:
     given, taken = tokens.by_mint(traded.input_mint), tokens.by_mint(traded.output_mint)
     amounts: dict[str, str | None] = {"amountIn": None, "amountOut": None}
     quoted = "amount_in" in answer
@@ -141,6 +141,6 @@ def _text(token: Token, units: int | None) -> str | None:
     return None if units is None else token.text(units)
 
 
-def _price(amounts: dict[str, Any], traded: Traded, tokens: TokenBook) -> str:
+def _price(amounts: Mapping[str, Any], traded: Traded, tokens: TokenBook) -> str:
     given, taken = tokens.by_mint(traded.input_mint), tokens.by_mint(traded.output_mint)
     return price_text(traded.side, given.amount(amounts["amount_in"]), taken.amount(amounts["amount_out"]))

@@ -183,7 +183,7 @@ class Postgres(SocketServer):
             "max_connections": str(self._connections),
             "dynamic_shared_memory_type": _shared_memory(),
         }
-        argv = [str(programs / "postgres"), "-D", str(self._data.resolve())]
+        argv = [str(programs / self.name), "-D", str(self._data.resolve())]
         return [*argv, *(part for name, value in settings.items() for part in ("-c", f"{name}={value}"))]
 
     def _answers(self) -> Generator[None, None, bool]:

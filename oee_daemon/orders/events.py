@@ -1,4 +1,4 @@
-"""What the event of each move says: one function a status, and how it is stored in `order_events.data`.
+"""What the event of each move says: a type and a function for each status, as stored in `order_events.data`.
 
 Names are snake_case, amounts integers in base units; what users are shown is made of it in `api` alone. The
 other statuses' events say nothing beside themselves. Releases up to 0.1.0 wrote another form (`quotes`,
@@ -8,30 +8,93 @@ other statuses' events say nothing beside themselves. Releases up to 0.1.0 wrote
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from oee_daemon.orders.swap import Fill, VenueAnswer
 
 Data = dict[str, Any]
 
 
-def building(venue: str, answers: Sequence[VenueAnswer], checks: Sequence[Data] = ()) -> Data:
+class AnswerData(TypedDict):
+    """What one venue said: its quote, in base units, or its error."""
+
+    venue: str
+    latency_ms: int
+    error: NotRequired[Data | None]
+    amount_in: NotRequired[int]
+    amount_out: NotRequired[int]
+    fee: NotRequired[int | None]
+    price_impact_bps: NotRequired[int | None]
+
+
+class Building(TypedDict):
     """A venue was chosen among these answers. `checks`: the verdicts on a new token."""
-    told: Data = {"venue": venue, "answers": [answer_data(answer) for answer in answers]}
-    return told | ({"checks": [*checks]} if checks else {})
+
+    venue: str
+    answers: list[AnswerData]
+    checks: NotRequired[list[Data]]
 
 
-def submitted(signature: str) -> Data:
+class Submitted(TypedDict):
     """The signed swap is stored, and may be on the chain from here on."""
+
+    signature: str
+
+
+class Confirmed(TypedDict):
+    """What the chain says that has moved, base units."""
+
+    signature: str
+    amount_in: int
+    amount_out: int
+    fee: int | None
+    slot: int
+    network_fee: NotRequired[int]
+
+
+class Ended(TypedDict, total=False):
+    """An attempt has failed, or the order's time was used up by faults. `error`: the failure as JSON;
+    `retry_in_ms`: when another attempt follows; `barred`: a venue that the order asks no more."""
+
+    error: Data
+    answers: list[AnswerData]
+    retry_in_ms: int
+    barred: str
+
+
+class Waiting(TypedDict):
+    """It waits again. `why`: the code and the sentence; it is not looked at for `rest_ms`."""
+
+    why: Data
+    rest_ms: int
+    answers: NotRequired[list[AnswerData]]
+
+
+Said = Building | Submitted | Confirmed | Ended | Waiting
+
+
+def building(venue: str, answers: Sequence[VenueAnswer], checks: Sequence[Data] = ()) -> Building:
+    told: Building = {"venue": venue, "answers": [answer_data(answer) for answer in answers]}
+    if checks:
+        told["checks"] = [*checks]
+    return told
+
+
+def submitted(signature: str) -> Submitted:
     return {"signature": signature}
 
 
-def confirmed(fill: Fill) -> Data:
-    """The chain says what moved."""
-    moved = {"amount_in": fill.amount_in, "amount_out": fill.amount_out, "fee": fill.fee}
+def confirmed(fill: Fill) -> Confirmed:
+    told: Confirmed = {
+        "signature": fill.signature,
+        "amount_in": fill.amount_in,
+        "amount_out": fill.amount_out,
+        "fee": fill.fee,
+        "slot": fill.slot,
+    }
     if fill.network_fee is not None:
-        moved["network_fee"] = fill.network_fee
-    return {"signature": fill.signature, **moved, "slot": fill.slot}
+        told["network_fee"] = fill.network_fee
+    return told
 
 
 def ended(
@@ -39,29 +102,34 @@ def ended(
     answers: Sequence[VenueAnswer] = (),
     retry_in_ms: int | None = None,
     barred: str | None = None,
-) -> Data:
-    """An attempt has failed, or the order's time was used up by faults. `error`: the failure as JSON;
-    `retry_in_ms`: when another attempt follows; `barred`: a venue that the order asks no more."""
-    said = {
-        "error": error,
-        "answers": [answer_data(answer) for answer in answers] or None,
-        "retry_in_ms": retry_in_ms,
-        "barred": barred,
-    }
-    return {name: value for name, value in said.items() if value is not None}
+) -> Ended:
+    told: Ended = {}
+    if error is not None:
+        told["error"] = error
+    if answers:
+        told["answers"] = [answer_data(answer) for answer in answers]
+    if retry_in_ms is not None:
+        told["retry_in_ms"] = retry_in_ms
+    if barred is not None:
+        told["barred"] = barred
+    return told
 
 
-def waiting(why: Data, answers: Sequence[VenueAnswer], rest_ms: int) -> Data:
-    """It waits again. `why`: the code and the sentence; it is not looked at for `rest_ms`."""
-    told = {"why": why, "rest_ms": rest_ms}
-    return told | ({"answers": [answer_data(answer) for answer in answers]} if answers else {})
+def waiting(why: Data, answers: Sequence[VenueAnswer], rest_ms: int) -> Waiting:
+    told: Waiting = {"why": why, "rest_ms": rest_ms}
+    if answers:
+        told["answers"] = [answer_data(answer) for answer in answers]
+    return told
 
 
-def answer_data(answer: VenueAnswer) -> Data:
-    """What one venue said: its quote or its error."""
-    said: Data = {"venue": answer.venue, "latency_ms": answer.latency_ms}
+def answer_data(answer: VenueAnswer) -> AnswerData:
+    told: AnswerData = {"venue": answer.venue, "latency_ms": answer.latency_ms}
+    if answer.quote is None:
+        return told | {"error": answer.error}
     quote = answer.quote
-    if quote is None:
-        return said | {"error": answer.error}
-    amounts = {"amount_in": quote.amount_in, "amount_out": quote.amount_out, "fee": quote.fee}
-    return said | amounts | {"price_impact_bps": quote.price_impact_bps}
+    return told | {
+        "amount_in": quote.amount_in,
+        "amount_out": quote.amount_out,
+        "fee": quote.fee,
+        "price_impact_bps": quote.price_impact_bps,
+    }

@@ -194,7 +194,7 @@ async def _move(
     order: Order,
     to: Status,
     batch: Batch,
-    data: Data,
+    data: events.Said,
     changes: dict[str, Any],
     stopped: list[UUID] | None = None,
     **values: Any,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -42,7 +43,7 @@ QUOTES = (
 )
 NO_ROUTE = '{"code":"no_route","message":"No venue can fill it.","retryable":true}'
 #: What is stored now, and what 0.1.0 stored and showed.
-CASES: list[tuple[Status, dict[str, Any], str]] = [
+CASES: list[tuple[Status, Mapping[str, Any], str]] = [
     (Status.PENDING, {}, "{}"),
     (Status.ROUTING, {}, "{}"),
     (Status.BUILDING, events.building("raydium", ANSWERS), f'{{"venue":"raydium","quotes":{QUOTES}}}'),
