@@ -100,7 +100,7 @@ def _open_websocket(client: Client, path: str) -> ClientConnection:
     options: dict[str, Any] = {
         "additional_headers": client.headers,
         "compression": None,
-        "open_timeout": _OPEN_LIMIT,
+        "open_timeout": client.patience.left(_OPEN_LIMIT),
         "close_timeout": _CLOSE_LIMIT,
         "proxy": None,
         "user_agent_header": None,

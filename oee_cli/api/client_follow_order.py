@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol, cast
 
@@ -17,6 +18,7 @@ from oee_cli.cli_errors import CliError, ConnectionLost, OutcomeUnknown, Termina
 from oee_cli.exit_codes import ExitCode, exit_code_of
 from oee_cli.output import Output, clean_lines, paint
 from oee_cli.text.order_text import ending_text, event_line, overdue_text, short_id
+from oee_cli.text.still_text import still_text
 from oee_daemon.contract.shapes import Event, Order
 from oee_daemon.contract.status import FINAL
 
@@ -31,24 +33,47 @@ class Screen(Protocol):
     def close(self, order: Order | None) -> None: ...
 
 
-class PlainScreen:
-    """One plain line a status on stderr; none with `--quiet`."""
+#: Seconds without news after which a plain line says how it stands; then twice as many, up to the last.
+_STILL_S, _STILL_MOST_S = 10.0, 600.0
 
-    def __init__(self, output: Output, order: Order) -> None:
+
+class PlainScreen:
+    """One plain line a status on stderr, and one now and then where nothing new comes; none with `--quiet`.
+
+    `told`: what it waits for was said before. `ask_order`: the order as it is now, `None` where nobody can
+    say.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        order: Order,
+        ask_order: Callable[[], Order | None] = lambda: None,
+        *,
+        told: bool = False,
+    ) -> None:
         self.output = output
         self.order = order
+        self._ask_order = ask_order
+        self._told = told
         self._last: Event | None = None
         self._last_at = time.monotonic()
+        self._still_in = _STILL_S
 
     def event(self, event: Event) -> None:
-        self._last, self._last_at = event, time.monotonic()
-        self.output.note(event_line(event, self.order["createdAt"]))
+        self._last, self._last_at, self._still_in = event, time.monotonic(), _STILL_S
+        terms = event["seq"] > 1 or not self._told
+        self.output.note(event_line(event, self.order["createdAt"], detailed=terms))
 
     def tick(self) -> None:
-        """Says once that nobody begins it."""
-        if self._last is not None and (said := overdue_text(self._last, time.monotonic() - self._last_at)):
+        """Says once that nobody begins it, and now and then that nothing is new, and why."""
+        silent = time.monotonic() - self._last_at
+        if self._last is not None and (said := overdue_text(self._last, silent)):
             self.output.note(f"{short_id(self.order)}  {said}")
             self._last = None
+        if silent >= self._still_in and not self.output.quiet:
+            self._still_in = silent + min(silent, _STILL_MOST_S)
+            self.output.note(still_text(self._ask_order(), short_id(self.order), silent))
 
     def close(self, order: Order | None) -> None:
         pass
@@ -63,15 +88,18 @@ class EventScreen(PlainScreen):
             super().event(event)
 
 
-def _choose_screen(client: Client, output: Output, order: Order, events: bool, note: str | None) -> Screen:
+def _choose_screen(
+    client: Client, output: Output, order: Order, events: bool, note: str | None, told: bool
+) -> Screen:
     """The screen that these streams and options call for."""
+    ask_order = partial(_find_out, client, order["orderId"])
     if events:
-        return EventScreen(output, order)
+        return EventScreen(output, order, ask_order, told=told)
     if output.live:
         from oee_cli.text.live_order_text import LiveScreen
 
         return LiveScreen(output, order, note, client.max_attempts, partial(_fetch_newer, client))
-    return PlainScreen(output, order)
+    return PlainScreen(output, order, ask_order, told=told)
 
 
 def follow_order(client: Client, screen: Screen, *, deadline: float | None, refresh: bool) -> Order:
@@ -113,12 +141,13 @@ def watch_to_end(
     events: bool,
     note: str | None = None,
     final_object: bool = True,
+    told: bool = False,
 ) -> ExitCode:
     """Follows to the end and says how it ended. Interrupted, says how to watch again. `note`: what is to be
-    read below a live view."""
+    read below a live view. `told`: what it waits for was said."""
     deadline = None if timeout is None else began + timeout
-    client.until = deadline
-    screen = _choose_screen(client, output, order, events, note)
+    client.patience.until = deadline
+    screen = _choose_screen(client, output, order, events, note, told)
     try:
         try:
             order = follow_order(client, screen, deadline=deadline, refresh=output.live)
@@ -165,10 +194,15 @@ def _goes_on(order: Order) -> bool:
 
 def _fetch_newer(client: Client, order: Order) -> Order:
     """The order as the daemon has it; as it was, where the daemon can't be asked now."""
+    return _find_out(client, order["orderId"]) or order
+
+
+def _find_out(client: Client, order_id: str) -> Order | None:
+    """The order as the daemon has it; `None` where the daemon can't be asked now."""
     try:
-        return client.order(order["orderId"])
+        return client.order(order_id)
     except (CliError, ConnectionLost):
-        return order
+        return None
 
 
 def _report_lost_sight(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +18,7 @@ from oee_cli.api.client_launcher import START_LIMIT, Launcher
 from oee_cli.api.client_loosened import say_loosened
 from oee_cli.api.client_lost_answers import leaves_open, may_be_done, may_be_placed, not_placed, was_handed_on
 from oee_cli.api.client_other_network import OtherNetwork
-from oee_cli.api.client_processes import explain_frozen
+from oee_cli.api.client_patience import LEAST, SLOW_LIMIT, Patience
 from oee_cli.api.client_recent_orders import Recent
 from oee_cli.api.client_response_problems import Response, check_response, error_of
 from oee_cli.api.client_sendable import check_text
@@ -35,13 +35,12 @@ from oee_daemon.contract.protocol import (
     PROTOCOL_HEADER,
     VERSION,
 )
+from oee_daemon.contract.setting_table import masked
 from oee_daemon.contract.shapes import Order
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-#: Seconds for one answer, and for the last one of a wait, past its end: what a slow daemon says is known.
-_ANSWER_LIMIT, _LAST_ANSWER = 10.0, 5.0
 #: How long a database that went away is waited for before an order is given up, seconds: the daemon
 #: restarts its own in less.
 _GRACE = 3.0
@@ -49,12 +48,10 @@ _GRACE = 3.0
 _TOO_LATE = 0.1
 #: How often a read is repeated after a drop.
 _READ_TRIES = 3
+#: Answered without the database.
+_LIVENESS = "/healthz"
 #: What is sent by POST and only reads; the second is a dry run here.
 _CHANGE_NOTHING = ("/api/orders/find", "/api/orders/execute")
-
-
-class _OfThread(threading.local):
-    until: float | None = None
 
 
 class Client:
@@ -66,34 +63,13 @@ class Client:
         self.launcher = Launcher(settings, output)
         self.other_network = OtherNetwork(settings, output)
         self.connections = connections
-        #: When nobody waits any more, by the monotonic clock: a daemon is not brought back for longer.
-        self.until: float | None = None
-        self._of_thread = _OfThread()
+        self.patience = Patience()
         #: What the Tab key offers later.
         self.recent = Recent(settings.run_dir, settings.url)
         self._saved_first = False
         self._said_waiting = False
         self._http: httpx.Client | None = None
         self._lock = threading.Lock()
-
-    @contextmanager
-    def waiting(self, until: float) -> Iterator[None]:
-        """As `until`, for what this thread asks for inside."""
-        self._of_thread.until = until
-        try:
-            yield
-        finally:
-            self._of_thread.until = None
-
-    def _left(self, most: float) -> float:
-        """Seconds for which something is waited for: a second at least, and so many at most."""
-        ends = [until for until in (self.until, self._of_thread.until) if until is not None]
-        return max(1.0, min([most, *(until - time.monotonic() for until in ends)]))
-
-    def _answer_limit(self, left: float) -> float:
-        """Seconds for an answer, of a wait that has so many left. A frozen daemon is waited for no longer."""
-        late = left < _LAST_ANSWER and (self.settings.url or not explain_frozen(self.launcher.pid()))
-        return _LAST_ANSWER if late else max(1.0, min(_ANSWER_LIMIT, left))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -128,7 +104,7 @@ class Client:
         """Returns once there is a daemon to talk to. Raises `Unreachable`."""
         if self.settings.url is None:
             with self._lock:
-                started = self.launcher.start(self._left(START_LIMIT))
+                started = self.launcher.start(self.patience.left(START_LIMIT))
             if started:
                 # Its socket may be in another place than the one before it.
                 self._disconnect()
@@ -178,14 +154,17 @@ class Client:
 
         The same key goes with every repeat, so a lost answer never becomes a second order.
         """
+        with self.patience.waiting(deadline):
+            return self._place_until(path, body, key, deadline)
+
+    def _place_until(self, path: str, body: dict[str, Any], key: str, deadline: float) -> tuple[Any, bool]:
         sent = False
         unavailable_until = time.monotonic() + _GRACE
         pause = 0.05
         while True:
             try:
-                limit = self._answer_limit(deadline - time.monotonic())
                 headers = {KEY_HEADER: key} | self.protection
-                answer = self.exchange("POST", path, json=body, headers=headers, timeout=limit)
+                answer = self.exchange("POST", path, json=body, headers=headers)
                 refused = error_of(answer)
                 if refused is None:
                     return answer.body, answer.status == 200
@@ -248,10 +227,24 @@ class Client:
         return check_response(self.exchange(method, path, **kwargs)).body
 
     def exchange(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> Response:
-        """One request, one answer, whatever it says. Raises `ConnectionLost` where none came."""
+        """One request, one answer, whatever it says. Raises `ConnectionLost` where none came in time."""
         for name, value in {**kwargs.get("json", {}), **(kwargs.get("params") or {})}.items():
             check_text(name, value)
-        timeout = timeout or self._answer_limit(self._left(_ANSWER_LIMIT))
+        return self._exchange(method, path, timeout or self._answer_limit(path), **kwargs)
+
+    def _answer_limit(self, path: str) -> float:
+        """Seconds for an answer. Near the end of a wait a slow daemon gets more, a silent one no more."""
+        if (
+            self.patience.asks_last()
+            and path != _LIVENESS
+            and (self.settings.url or not self.launcher.frozen())
+        ):
+            with suppress(ConnectionLost):
+                self._exchange("GET", _LIVENESS, LEAST)
+                return SLOW_LIMIT
+        return self.patience.left()
+
+    def _exchange(self, method: str, path: str, timeout: float, **kwargs: Any) -> Response:
         try:
             response = self._get_http().request(method, path, timeout=timeout, **kwargs)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as e:
@@ -290,18 +283,20 @@ class Client:
             return
         from oee_cli.api import client_tls_faults
 
-        refused = isinstance(e, httpx.ConnectError | httpx.ConnectTimeout)
+        # Who speaks TLS answers something.
+        silent = isinstance(e, httpx.ConnectError | httpx.TimeoutException | TimeoutError)
         fault = client_tls_faults.explain_tls_fault(self.settings.url, e) if e else None
-        fault = fault or (None if refused else client_tls_faults.explain_tls_spoken(self.settings.url))
+        fault = fault or (None if silent else client_tls_faults.explain_tls_spoken(self.settings.url))
         if fault is not None:
             raise fault from None
 
     def unreachable(self, lost: ConnectionLost) -> Unreachable:
         if self.settings.url:
             return Unreachable(
-                f"No daemon answers at {self.settings.url} ({lost}).", hint="Check OEE_URL, and that it runs."
+                f"No daemon answers at {masked(self.settings.url)} ({lost}).",
+                hint="Check OEE_URL, and that it runs.",
             )
-        frozen = explain_frozen(self.launcher.pid()) if lost.timed_out else None
+        frozen = self.launcher.frozen() if lost.timed_out else None
         return frozen or Unreachable(f"The daemon does not answer ({lost}).", hint="See: oee daemon status")
 
     def _revive(self, lost: ConnectionLost, over: bool, deadline: float) -> CliError | None:
@@ -315,7 +310,7 @@ class Client:
         # A daemon elsewhere may be restarting, one here be frozen: go on asking until the time is over.
         if (self.settings.url or lost.timed_out) and not self._said_waiting:
             self._said_waiting = True
-            who, left = self.settings.url or "the daemon", max(0.0, deadline - time.monotonic())
+            who, left = masked(self.settings.url or "the daemon"), max(0.0, deadline - time.monotonic())
             self.output.note(f"no answer from {who} ({lost}): asking again for {left:.0f} s")
         return None
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, cast
 from uuid import UUID
 
 from oee_cli.api.client_http import Client
-from oee_cli.cli_errors import NoSuchOrder, Refused, UsageFault
+from oee_cli.cli_errors import CliError, ConnectionLost, NoSuchOrder, Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean_lines
 from oee_daemon.contract.protocol import MIN_PREFIX
 from oee_daemon.contract.shapes import Order
 from oee_daemon.contract.status import FINAL
+
+#: Seconds after which a command ends without what the Tab key could have known.
+_NOTED_IN_S = 1.0
 
 
 def find_order(client: Client, identifier: str) -> Order:
@@ -60,6 +64,16 @@ def find_orders(client: Client, **criteria: Any) -> list[Order]:
     """The orders with these `orderIds` that there are, in no order."""
     found: list[Order] = client.read("POST", "/api/orders/find", json=criteria)["orders"]
     return found
+
+
+def note_ended(client: Client) -> None:
+    """Lets the Tab key know which of the orders that it offers have ended, where that is known at once."""
+    if not (asked := client.recent.unended()):
+        return
+    with suppress(CliError, ConnectionLost):
+        body = {"orderIds": asked, "ended": True}
+        for order in client.ask("POST", "/api/orders/find", json=body, timeout=_NOTED_IN_S)["orders"]:
+            client.recent.note_status(order["orderId"], order["status"])
 
 
 def without_story(order: Order) -> Order:

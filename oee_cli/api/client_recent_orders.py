@@ -40,6 +40,7 @@ class Recent:
 
         self._path = os.path.join(run_dir, recent_file_name(url))
         self._new: dict[str, str] = {}
+        self._statuses: dict[str, str] = {}
         self._saved = True
         self._lock = Lock()
 
@@ -57,6 +58,20 @@ class Recent:
             while len(self._new) > LIMIT:
                 del self._new[next(iter(self._new))]
 
+    def note_status(self, order_id: str, status: str) -> None:
+        """Remembers how an order stands. It keeps its place, and gets none where it has none."""
+        with self._lock:
+            self._statuses.pop(order_id, None)
+            self._statuses[order_id] = status
+            self._saved = False
+            if len(self._statuses) > LIMIT:
+                del self._statuses[next(iter(self._statuses))]
+
+    def unended(self) -> list[str]:
+        """The ids of those in the file that had not ended when they were last seen."""
+        lines = read_recent(self._path)
+        return [line.split(" ", 1)[0] for line in lines if not line.endswith(ENDED)]
+
     def save(self) -> None:
         """Writes the new orders before those that the file has. A folder that is not there is not made."""
         from pathlib import Path
@@ -69,9 +84,13 @@ class Recent:
             self._saved = True
             lines = list(reversed(self._new.values()))
             known = (line for line in read_recent(self._path) if line.split(" ", 1)[0] not in self._new)
-            text = "".join(f"{line}\n" for line in [*lines, *known][:LIMIT])
+            text = "".join(f"{self._as_it_stands(line)}\n" for line in [*lines, *known][:LIMIT])
             with suppress(OSError):
                 atomic_write(Path(self._path), text, durable=False)
+
+    def _as_it_stands(self, line: str) -> str:
+        status = self._statuses.get(line.split(" ", 1)[0])
+        return line if status is None else f"{line.rpartition(' ')[0]} {status}"
 
 
 def describe_order(order: Any) -> str:

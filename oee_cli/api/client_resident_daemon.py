@@ -18,9 +18,9 @@ from socket import socket
 from typing import Any
 
 from oee_cli.api import client_handshake
-from oee_cli.api.client_processes import is_process_stopped
+from oee_cli.api.client_processes import explain_frozen, is_process_stopped
 from oee_cli.api.client_response_problems import Response
-from oee_cli.cli_errors import Forbidden
+from oee_cli.cli_errors import Forbidden, Unreachable
 from oee_cli.network_badge import badge
 from oee_cli.settings.settings_load import Settings
 from oee_daemon.contract import home_files
@@ -139,9 +139,13 @@ class Resident:
         except PermissionError:
             raise Forbidden(f"{path} can't be opened by this account.") from None
 
-    def pid(self) -> int | None:
+    def frozen(self) -> Unreachable | None:
+        """Why the daemon says nothing, where a signal froze it. Nobody is asked anything."""
+        return explain_frozen(self.pid(ask=False))
+
+    def pid(self, *, ask: bool = True) -> int | None:
         """The daemon's process as it is called here: that of the socket's other end, or of the lock. `None`
-        where it has none here: it does not run, or in another container."""
+        where it has none here: it does not run, or in another container. `ask`: whether it is this home's."""
         try:
             s = self._connect()
         except Forbidden:
@@ -150,8 +154,8 @@ class Resident:
             with s:
                 pid = client_handshake.peer_pid(s)
                 # A frozen one would say nothing; but nobody else listens inside of the home.
-                frozen = is_process_stopped(pid)
-                answer = None if frozen else client_handshake.ask_daemon(s, "/healthz", self.tag)
+                ask = ask and not is_process_stopped(pid)
+                answer = client_handshake.ask_daemon(s, "/healthz", self.tag) if ask else None
             return None if answer is not None and self._is_foreign(answer) else pid
         patience = time.monotonic() + _ENDING
         while self.held():

@@ -70,7 +70,8 @@ class InFlightPoller:
             ended: list[Told] = []
             try:
                 # Who waits least hears in time that nobody answers.
-                with self._client.waiting(min(p.deadline for p in placed_orders)):
+                until = min(p.deadline for p in placed_orders)
+                with self._client.patience.waiting(until, asks_again=True):
                     self._poll(placed_orders, began, ended)
                 lost_since = None
             except Exception as e:
@@ -79,7 +80,7 @@ class InFlightPoller:
                 told = {p.row.line for p, *_ in ended}
                 left = [p for p in placed_orders if p.row.line not in told]
                 # While others are waited for, what is over may still be told.
-                if given_up or all(p.deadline <= began for p in left):
+                if given_up or all(p.deadline <= time.monotonic() for p in left):
                     ended += [(p, p.order, _unknown_outcome(e)) for p in left]
             with self._some:
                 for placed, *_ in ended:

@@ -154,7 +154,7 @@ class BatchSender:
         until = time.monotonic() + min(PATIENCE, self.timeout)
         while True:
             try:
-                with self.client.waiting(until):
+                with self.client.patience.waiting(until):
                     return ask()
             except Unreachable as e:
                 if time.monotonic() > until or self._stopping or e.code in _FOR_GOOD:
@@ -224,7 +224,8 @@ class BatchSender:
 
     def _check(self, row: Row) -> Result:
         # Written in another way it would be found all the same, and only the daemon would call it another.
-        answer = self.client.dry_run(row.body, None if _asks_the_same(row) else row.key)
+        with self.client.patience.waiting(time.monotonic() + self.timeout):
+            answer = self.client.dry_run(row.body, None if _asks_the_same(row) else row.key)
         return {"line": row.line, **answer}, dry_run_exit(answer)
 
     def _place(self, row: Row) -> Result | None:

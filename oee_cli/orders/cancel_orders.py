@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from oee_cli.api.client_http import Client, session
-from oee_cli.api.client_order_lookup import find_order, group_of, report_too_late, without_story
+from oee_cli.api.client_order_lookup import find_order, group_of, note_ended, report_too_late, without_story
 from oee_cli.cli_errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.orders.cancel_options import CancelFilter
@@ -115,6 +115,7 @@ def _cancel_many(
         if not answer["unsent"]:
             break
         output.note(f"{cancelled:,} cancelled so far, {answer['unsent']:,} or more to come")
+    note_ended(client)
     total = {"cancelled": cancelled, "submitted": answer["submitted"], "final": answer["final"]}
     if "orderIds" in asked:
         total["final"] = max(0, len(asked["orderIds"]) - cancelled - len(answer["submitted"]))

@@ -16,9 +16,9 @@ def watch_order(identifier: str | None, timeout: str | None, output: Output) -> 
     limit = None if timeout is None else read_duration(timeout, "--timeout")
     began = time.monotonic()
     with session(output) as client:
+        client.patience.until = None if limit is None else began + limit
         if identifier is None:
-            return _watch_all_orders(client, output, None if limit is None else began + limit)
-        client.until = None if limit is None else began + limit
+            return _watch_all_orders(client, output)
         order = find_order(client, identifier)
         from oee_cli.api.client_follow_order import watch_to_end
 
@@ -27,7 +27,7 @@ def watch_order(identifier: str | None, timeout: str | None, output: Output) -> 
         )
 
 
-def _watch_all_orders(client: Client, output: Output, deadline: float | None) -> ExitCode:
+def _watch_all_orders(client: Client, output: Output) -> ExitCode:
     from oee_cli.api.client_event_stream import all_events
     from oee_cli.orders.watch_event_lines import EventFormatter
 
@@ -36,13 +36,14 @@ def _watch_all_orders(client: Client, output: Output, deadline: float | None) ->
         # Or nothing at all would be seen until somebody trades.
         output.note("every order from now on, until Ctrl-C")
     for message in all_events(client):
-        if deadline is not None and time.monotonic() >= deadline:
+        if client.patience.until is not None and time.monotonic() >= client.patience.until:
             # A daemon that says nothing is not one in which nothing happened.
-            client.until = deadline
             client.get("/healthz")
             return ExitCode.DONE
         if message is None:
             continue
+        if "status" in message:
+            client.recent.note_status(message["orderId"], message["status"])
         if output.json:
             output.emit(message)
         elif message.get("lagged"):

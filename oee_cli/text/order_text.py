@@ -163,11 +163,11 @@ def _bound_option(order: Order) -> str:
     return ""
 
 
-def event_line(event: Event, started_at: str) -> str:
+def event_line(event: Event, started_at: str, *, detailed: bool = True) -> str:
     """One plain line a status, for logs and pipes."""
     since = span_text(seconds_between(started_at, event["at"]))
     line = f"{event['orderId'][:8]}  {clean(event['status']):<9}  {since:>7}"
-    return f"{line}  {event_detail(event)}".rstrip()
+    return f"{line}  {event_detail(event) if detailed else ''}".rstrip()
 
 
 def event_detail(event: Event) -> str:

@@ -32,10 +32,11 @@ def place_order(request: TradeRequest, options: PlaceOptions) -> ExitCode:
         )
     key = read_key(options.key)
     with session(output, places=True) as client:
+        began = time.monotonic()
+        client.patience.until = began + timeout
         try:
             if options.dry_run:
                 return dry_run_order(client, output, body, key)
-            began = time.monotonic()
             drawn = output.live and not options.detach and not options.events
             order, made = place_once(client, output, body, key, began + timeout, announce=not drawn)
         except (UsageFault, Refused) as e:

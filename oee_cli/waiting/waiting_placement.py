@@ -48,10 +48,12 @@ def place_typed(typed: TypedCondition, side: str, options: WaitOptions) -> ExitC
     timeout = None if options.timeout is None else read_duration(options.timeout, "--timeout")
     key = read_key(options.key)
     with session(output, places=True) as client:
+        began = time.monotonic()
+        client.patience.until = None if timeout is None else began + timeout
         known = None if key is None or options.dry_run else _find_placed(client, key, typed)
         if known is not None:
             output.note(f"placed before with this key: order {known['orderId']}")
-            return _conclude(client, output, known, options, timeout, typed)
+            return _conclude(client, output, known, options, timeout, began, typed)
         try:
             body = fix_prices(typed, client)
             if typed.oco is not None:
@@ -59,15 +61,15 @@ def place_typed(typed: TypedCondition, side: str, options: WaitOptions) -> ExitC
             if options.dry_run:
                 return dry_run_order(client, output, body, key)
             drawn = output.live and options.wait and not options.events
-            began, limit, sent = time.monotonic(), _STORE_S if timeout is None else timeout, time.time()
-            order, made = place_once(client, output, body, key, began + limit, announce=not drawn)
+            sent, deadline = time.time(), client.patience.until or time.monotonic() + _STORE_S
+            order, made = place_once(client, output, body, key, deadline, announce=not drawn)
         except (UsageFault, Refused) as e:
             explain_refusal(e, f"oee {side} trades at once", sniper=typed.body["type"] == "sniper")
             raise
         if (apart := clock_words(order, sent, time.time())) is not None:
             output.note(apart)
         note = None if key else f"key {made}"
-        return _conclude(client, output, order, options, timeout, typed, note=note)
+        return _conclude(client, output, order, options, timeout, began, typed, note=note)
 
 
 def explain_refusal(refused: UsageFault | Refused, at_once: str, *, sniper: bool = False) -> None:
@@ -115,14 +117,16 @@ def _conclude(
     order: Order,
     options: WaitOptions,
     timeout: float | None,
+    began: float,
     typed: TypedCondition,
     note: str | None = None,
 ) -> ExitCode:
     """Says what was placed, and waits for it where that was asked for."""
-    began = time.monotonic()
     if not options.wait:
         output.answer(order, order["orderId"], bare=True)
-    note_placed(output, order, turned=typed.turned)
+    # The header of a live view says the rest.
+    drawn = options.wait and output.live and not options.events
+    note_placed(output, order, turned=typed.turned, terms=not drawn)
     if typed.oco is not None:
         name = short_id(order)
         told = "at most one of its group is filled, and that fill cancels the others"
@@ -131,7 +135,9 @@ def _conclude(
         return ExitCode.DONE
     from oee_cli.api.client_follow_order import watch_to_end
 
-    return watch_to_end(client, output, order, timeout=timeout, began=began, events=options.events, note=note)
+    return watch_to_end(
+        client, output, order, timeout=timeout, began=began, events=options.events, note=note, told=True
+    )
 
 
 def clock_words(order: Order, sent: float, answered: float) -> str | None:
@@ -150,13 +156,13 @@ def clock_words(order: Order, sent: float, answered: float) -> str | None:
     return f"this machine's clock is {span_text(abs(ahead))} {way} {decides} (± {span_text(within)})"
 
 
-def note_placed(output: Output, order: Order, *, turned: bool = False) -> None:
+def note_placed(output: Output, order: Order, *, turned: bool = False, terms: bool = True) -> None:
     """Says what was placed."""
-    output.note(output.folded("\n".join(placed_lines(order, turned=turned)), sys.stderr))
+    output.note(output.folded("\n".join(placed_lines(order, turned=turned, terms=terms)), sys.stderr))
 
 
-def placed_lines(order: Order, *, turned: bool = False) -> list[str]:
-    """What was placed: what it waits for, until when, and what can be done with it."""
+def placed_lines(order: Order, *, turned: bool = False, terms: bool = True) -> list[str]:
+    """What was placed: what it waits for (`terms`), until when, and what can be done with it."""
     base, quote = order_pair(order)
     counted = order["outputToken"] if order["swapMode"] == "ExactOut" else order["inputToken"]
     amount = asked_amount(order, whole=True)
@@ -173,7 +179,8 @@ def placed_lines(order: Order, *, turned: bool = False) -> list[str]:
     name = short_id(order)
     change = f" · oee edit {name} --at …" if order["targetPrice"] else ""
     follow = f"oee watch {name}{change} · oee cancel {name}"
-    lines = [waits, f"{until_words(order)}, and while this daemon runs · {follow}"]
+    until = f"{until_words(order)}, and while this daemon runs · {follow}"
+    lines = [waits, until] if terms else [until]
     if turned:
         lines.insert(0, f"the pair is {base}/{quote}: this is to {order['side']} {base}")
     return lines

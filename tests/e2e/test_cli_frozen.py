@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -176,6 +177,33 @@ def test_a_slow_daemon_is_heard_when_the_wait_ends(served: tuple[Cli, Shared], t
     assert [code for code, *_ in ends] == [124] * 4, ends
     assert json.loads(ends[0][1])["status"] == "pending" and json.loads(ends[1][1])["status"] == "waiting"
     assert json.loads(ends[3][1])["order"]["status"] == "pending"
+
+
+def test_each_wait_ends_at_a_daemon_that_says_nothing(served: tuple[Cli, Shared], tmp_path: Path) -> None:
+    """Each says for how long it has waited for its last answer: a second, where a slow daemon gets four."""
+    cli, api = served
+    one = api.place(FAR)
+    rows = tmp_path / "rows.ndjson"
+    rows.write_text(json.dumps({"inputToken": "SOL", "outputToken": "USDC", "amount": 1}) + "\n")
+    waiting = ("limit", "buy", "SOL", "USDC", "1", "--wait", "--at")
+    waits: dict[tuple[str, ...], int] = {
+        BUY: 9, (*BUY, "--detach"): 9, (*BUY, "--events"): 9, (*BUY, "--dry-run"): 6,
+        ("sell", *BUY[1:]): 9, (*waiting, "1", "--far"): 9, (*waiting, "-1%"): 6,
+        (*waiting, "1", "--oco", one): 6, (*waiting, "1", "--idempotency-key", "silent-1"): 6,
+        ("stop", *waiting[1:], "900", "--far"): 9, ("watch", one): 6, ("watch", "last"): 6, ("watch",): 6,
+        ("snipe", "JUP", "USDC", "--spend", "1", "--at", "2099-12-01T09:00:00Z", "--wait"): 9,
+        ("submit", str(rows)): 6, ("submit", str(rows), "--dry-run"): 6,
+    }  # fmt: skip
+    token = (api.daemon.home / "token").read_text().strip()
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        far = Cli(cli.home, OEE_NO_AUTOSTART="1", OEE_URL=url, OEE_TOKEN=token)
+        started = {command: far.start(*command, "--timeout", "1") for command in waits}
+        ends = {command: end(process, 60) for command, process in started.items()}
+    assert {command: code for command, (code, *_) in ends.items()} == waits
+    for command, (_, _, err) in ends.items():
+        assert re.search(r"no answer in 1 s|timed out", err), (command, err)
+        assert not re.search(r"no answer in ([2-9]|1\d) s", err), (command, err)
 
 
 def test_each_route_that_changes_something_is_among_them() -> None:

@@ -91,6 +91,19 @@ def test_an_order_is_offered_from_the_moment_it_is_placed_and_as_it_was_last_see
     assert offered(cli)[failed[:8]] == "SOL/USDC buy 7 failed"
 
 
+def test_whatever_ends_orders_is_seen_by_the_tab_key(cli: Cli, api: Shared) -> None:
+    far = ("limit", "buy", "SOL", "USDC", "1", "--at", "1", "--far")
+    one, other, watched = (cli.run(*far).stdout[:8] for _ in range(3))
+    assert offered(cli)[one].endswith(" waiting")
+    before = list(offered(cli))
+    assert cli.run("cancel", one, other).returncode == 0
+    assert [offered(cli)[each].rpartition(" ")[2] for each in (one, other)] == ["cancelled"] * 2
+    assert list(offered(cli)) == before, "each in its place"
+    alone = cli.run(*far).stdout[:8]
+    assert cli.run("cancel", "--all", "--yes").returncode == 0
+    assert [offered(cli)[each].rpartition(" ")[2] for each in (alone, watched)] == ["cancelled"] * 2
+
+
 def test_a_listing_offers_what_it_showed(cli: Cli) -> None:
     cli.placed()
     (cli.home / "run" / "recent-orders").unlink()

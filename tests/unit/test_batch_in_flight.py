@@ -73,6 +73,22 @@ def test_while_others_are_waited_for_what_is_over_is_asked_about_again(
     assert found == {"a": ("routing", None), "b": ("failed", None)}
 
 
+def test_what_is_over_when_the_silence_is_known_is_told_then(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    asked, late = [], [0.0]
+    clock = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + late[0])
+
+    def silent(ids: list[str], ended: bool) -> list[dict[str, Any]]:
+        asked.append(ids)
+        late[0] = 60.0
+        return away(ids, ended)
+
+    assert told(monkeypatch, tmp_path, {"a": 50}, silent, silent)["a"][1] is not None
+    assert len(asked) == 1
+
+
 def test_where_nobody_is_waited_for_nobody_is_asked_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -168,3 +169,57 @@ def test_reads_are_repeated_after_a_drop_but_not_after_silence() -> None:
     with pytest.raises(Unreachable):
         silent.get("/x")
     assert len(silent.keys) == 1
+
+
+class Clocked(Client):
+    """A client at whose daemon `answers` says which paths are answered. `limits`: seconds for each answer."""
+
+    def __init__(self, *answers: str, url: str | None = "http://far:3000") -> None:
+        super().__init__(Settings(home=Path("/nonexistent"), url=url), Output())
+        self.answers = answers
+        self.limits: list[tuple[str, float]] = []
+
+    def _exchange(self, method: str, path: str, timeout: float, **kwargs: Any) -> Response:
+        self.limits.append((path, timeout))
+        if path in self.answers:
+            return answer(200)
+        raise ConnectionLost("no answer", sent=True, timed_out=True)
+
+
+def asked(client: Clocked) -> list[tuple[str, int]]:
+    """What was asked for, and how many seconds were given."""
+    with contextlib.suppress(ConnectionLost):
+        client.exchange("GET", "/x")
+    found = [(path, round(limit)) for path, limit in client.limits]
+    client.limits = []
+    return found
+
+
+def test_a_silent_daemon_gets_no_more_than_the_wait_and_a_slow_one_does() -> None:
+    for silent in (Clocked(), Clocked(url=None)):
+        assert asked(silent) == [("/x", 10)]
+        silent.patience.until = time.monotonic() + 7
+        assert asked(silent) == [("/x", 7)]
+        for left in (2, 0, -3):
+            silent.patience.until = time.monotonic() + left
+            assert asked(silent) == [("/healthz", 1), ("/x", max(1, left))]
+    slow = Clocked("/healthz")
+    for left in (2, 0):
+        slow.patience.until = time.monotonic() + left
+        assert asked(slow) == [("/healthz", 1), ("/x", 4)]
+
+
+def test_who_asks_again_up_to_the_end_gives_more_for_the_last_answer_alone() -> None:
+    slow = Clocked("/healthz")
+    with slow.patience.waiting(time.monotonic() + 2, asks_again=True):
+        assert asked(slow) == [("/x", 2)]
+    with slow.patience.waiting(time.monotonic() - 1, asks_again=True):
+        assert asked(slow) == [("/healthz", 1), ("/x", 4)]
+    assert asked(slow) == [("/x", 10)]
+
+
+def test_a_frozen_daemon_is_not_asked_whether_it_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen = Clocked("/healthz", url=None)
+    monkeypatch.setattr(frozen.launcher, "frozen", lambda: Unreachable("It is frozen."))
+    frozen.patience.until = time.monotonic() + 2
+    assert asked(frozen) == [("/x", 2)]

@@ -72,6 +72,23 @@ def test_the_last_ones_are_kept_the_newest_first_each_once(tmp_path: Path) -> No
     assert kept(tmp_path) == list(range(99 + 3 * LIMIT, 99 + 2 * LIMIT, -1))
 
 
+def test_how_an_order_stands_changes_its_line_alone(tmp_path: Path) -> None:
+    mine = Recent(tmp_path, None)
+    mine.note([order(1, "waiting"), order(2), order(3, "failed")])
+    mine.save()
+    other = Recent(tmp_path, None)
+    assert [int(each[:8], 16) for each in other.unended()] == [1, 2]
+    other.note_status(order(1)["orderId"], "cancelled")
+    other.note_status(order(9)["orderId"], "cancelled")
+    other.save()
+    assert kept(tmp_path) == [1, 2, 3]
+    assert [line.rsplit(" ", 1)[1] for line in read_recent(str(tmp_path / "recent-orders"))] == [
+        "cancelled",
+        "submitted",
+        "failed",
+    ]
+
+
 def test_the_file_is_private_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
     mine = Recent(tmp_path, None)
     mine.note([order(1)])

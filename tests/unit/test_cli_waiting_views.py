@@ -94,6 +94,8 @@ def test_what_is_said_when_it_was_placed() -> None:
         f"until cancelled, and while this daemon runs · oee watch {name} · oee edit {name} --at …"
         f" · oee cancel {name}",
     ]
+    # Of one that a live view is drawn of, whose header says the terms.
+    assert placed_lines(LIMIT, terms=False) == placed_lines(LIMIT)[1:]
     stop = placed_lines(STOP, turned=True)
     assert stop[0] == "the pair is SOL/USDC: this is to sell SOL"
     assert stop[1].startswith(
