@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ _REDIS_OURS = (
     "max_connections", "protocol", "retry_on_timeout", "socket_connect_timeout", "socket_keepalive",
     "socket_timeout", "timeout",
 )  # fmt: skip
+#: A database's number, of four digits at most; and an address up to its ?.
+_DATABASE = re.compile(r"db=[0-9]{1,4}")
+_QUEUE = re.compile(r"rediss?://[^/#]*/?([0-9]{1,4}/?)?|unix://([^/#]*@)?/[^#]+")
 _REDIS_TLS = (
     "cert_reqs",
     "ca_certs",
@@ -65,7 +69,26 @@ def address(*starts: str) -> Callable[[str], str]:
     return read
 
 
-postgres, web = address("postgresql:", "postgres:", "postgresql+psycopg:"), address(*WEB)
+postgres = address("postgresql:", "postgres:", "postgresql+psycopg:")
+
+
+def web(text: str) -> str:
+    """A daemon's address. Nothing can be put behind a ? or #."""
+    if not _has_host(address(*WEB)(text)) or set(text) & set(" ?#"):
+        raise ValueError("an address as https://desk.example:3000: a host, and a port up to 65535 if any")
+    return text
+
+
+def _has_host(text: str, *, needed: bool = True) -> bool:
+    """Whether an address names a host, where that is needed, and no port that there can't be."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        host, possible = parts.hostname or "", parts.port != 0
+    except ValueError:
+        return False
+    return possible and text.isprintable() and " " not in host and (bool(host) or not needed)
 
 
 def queue(text: str) -> str:
@@ -84,23 +107,33 @@ def queue(text: str) -> str:
             f"an address without {odd}: after its ? may stand {', '.join(_REDIS_QUERY)}, and with rediss://"
             f" {', '.join(tls)}"
         )
+    if not _QUEUE.fullmatch(where) or (where.startswith("redis") and not _has_host(where, needed=False)):
+        raise ValueError(
+            "an address as redis://HOST:PORT/NUMBER, of a database or none, or as unix:///PATH;"
+            " in a password %2F stands for /, and %23 for #"
+        )
+    if any(name == "db" and not _DATABASE.fullmatch(part) for part, name in given.items()):
+        raise ValueError("an address whose db is a number")
     kept = [part for part, name in given.items() if name in known]
     return f"{where}?{'&'.join(kept)}" if kept else where
 
 
 def site(text: str) -> str:
     """An address for HTTP: of a host, or the path of a Unix socket."""
-    from urllib.parse import quote, urlsplit
+    from urllib.parse import quote
 
     if text.startswith("/"):
         return SOCKET + quote(text, safe="")
-    try:
-        named = text.startswith((*WEB, SOCKET)) and urlsplit(text).hostname and text.isprintable()
-    except ValueError:
-        named = False
-    if not named or " " in text:
+    if not text.startswith((*WEB, SOCKET)) or not _has_host(text) or set(text) & set(" #"):
         raise ValueError("an address that starts with https:// or http://, or the path of a Unix socket")
     return text.rstrip("/")
+
+
+def plain_site(text: str) -> str:
+    """As `site`, where a path is put behind it."""
+    if "?" in text:
+        raise ValueError("an address without a ?: paths are put behind it")
+    return site(text)
 
 
 def sites(text: str) -> str:
@@ -165,6 +198,8 @@ def amounts(text: str) -> str:
     parts = [part.split() for part in text.split(",")]
     if not all(len(part) == 2 and is_decimal(part[0]) for part in parts):
         raise ValueError('amounts and tokens separated by commas, as "100 SOL, 10000 USDC"')
+    if len({token for _, token in parts}) < len(parts):
+        raise ValueError("each token once")
     return ", ".join(" ".join(part) for part in parts)
 
 
@@ -185,9 +220,28 @@ def symbols(text: str) -> str:
     return ",".join(names)
 
 
+def host(text: str) -> str:
+    if not _is_host(text):
+        raise ValueError("a name or an address without a port: 127.0.0.1, or 0.0.0.0 for every one")
+    return text
+
+
+def _is_host(text: str) -> bool:
+    """Whether it can be a host's name or address."""
+    try:
+        if ":" in text:
+            socket.inet_pton(socket.AF_INET6, text.partition("%")[0])
+        elif not text.strip("0123456789."):
+            # As resolvers read it: 127.1 is one, too.
+            socket.inet_aton(text)
+    except OSError:
+        return False
+    return ":" in text or re.fullmatch(r"[\w.-]+", text) is not None
+
+
 def names(text: str) -> str:
     names = [part.strip().lower() for part in text.split(",")]
-    if not all(re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*", name) for name in names):
+    if not all(map(_is_host, names)):
         raise ValueError("names or addresses separated by commas, without ports")
     return ",".join(names)
 

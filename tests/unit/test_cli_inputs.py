@@ -284,6 +284,11 @@ def test_settings_come_from_the_environment_then_the_file(tmp_path: object) -> N
     # An address may hold a password.
     with pytest.raises(UsageFault, match="OEE_URL can't be what it is set to: it takes "):
         load_settings({"OEE_URL": "ftp://me:secret@x"}, Path("/nonexistent"))
+    for rest in ("", "h:abc", "h:70000", "h:0", "[::1", "h/p?x", "h/#x", "h x"):
+        with pytest.raises(UsageFault, match=r"it takes an address as https://desk\.example:3000"):
+            load_settings({"OEE_URL": f"http://{rest}"}, Path("/nonexistent"))
+    found = load_settings({"OEE_URL": "https://h:443/behind/", "OEE_HOME": "/h"}, Path("/nonexistent"))
+    assert found.url == "https://h:443/behind"
 
 
 def test_a_word_that_is_like_nothing_here_suggests_nothing() -> None:

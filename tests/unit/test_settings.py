@@ -50,6 +50,21 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
         ("redis://h/0?ssl_cert_reqs=none", "ssl_cert_reqs only in an address that starts with rediss://"),
         ("rediss://h/0?ssl_min_version=771", "an address without ssl_min_version: "),
         ("rediss://u:geh?eim=1@h/0", "in a password that is %3F"),
+        ("redis://:p%2Fw@/3/", None),
+        ("redis:///1", None),
+        ("unix://u:p@/run/v.sock", None),
+        ("redis://h/x", "redis://HOST:PORT/NUMBER"),
+        ("redis://h/-1", "redis://HOST:PORT/NUMBER"),
+        ("redis://h/0/1", "redis://HOST:PORT/NUMBER"),
+        ("redis://h:abc/0", "redis://HOST:PORT/NUMBER"),
+        ("redis://h:70000", "redis://HOST:PORT/NUMBER"),
+        ("redis://[::1/0", "redis://HOST:PORT/NUMBER"),
+        ("redis:// h/0", "redis://HOST:PORT/NUMBER"),
+        ("redis:h", "redis://HOST:PORT/NUMBER"),
+        ("redis://:geh/eim@h/0", "in a password %2F stands for /"),
+        ("redis://:geh#eim@h/0", "%23 for #"),
+        ("unix:/run/v.sock", "unix:///PATH"),
+        ("redis://h?db=x", "an address whose db is a number"),
     ],
 )
 def test_a_queue_s_address_says_where_it_is_and_what_would_not_count_is_refused_by_its_name(
@@ -95,6 +110,12 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
         ("OEE_HOSTNAMES", "a,,b", "names or addresses separated by commas, without ports"),
         ("OEE_HOSTNAMES", "http://a", "names or addresses separated by commas, without ports"),
         ("OEE_HOSTNAMES", "*", "names or addresses separated by commas, without ports"),
+        ("OEE_HOSTNAMES", "a:3000", "names or addresses separated by commas, without ports"),
+        *(
+            ("OEE_HOST", told, "a name or an address without a port: 127.0.0.1, or 0.0.0.0 for every one")
+            for told in ("127.0.0.1:3000", "http://h", "*", "a b", "256.1.1.1", "[::1]", "0.0.0.0/0")
+        ),
+        ("OEE_PAPER_BALANCE", "1 SOL, 2 SOL", "each token once"),
     ],
 )
 def test_a_bad_value_is_told_with_its_name_its_origin_and_what_it_takes(
@@ -108,6 +129,25 @@ def test_a_bad_value_is_told_with_its_name_its_origin_and_what_it_takes(
     with pytest.raises(BadSetting) as caught:
         load({}, config)
     assert caught.value.message == f"{variable} (from {config}) can't be {text!r}: it takes {takes}."
+
+
+@pytest.mark.parametrize(
+    "host", ["10.0.0.7", "127.1", "::", "fe80::1%eth0", "Desk.corp.example", "größe.example", "a_b"]
+)
+def test_a_host_may_be_any_name_or_address(host: str) -> None:
+    assert load({"OEE_HOST": host}, Path("/none")).host == host
+
+
+@pytest.mark.parametrize("variable", ["OEE_RPC_URLS", "OEE_RAYDIUM_URL", "OEE_JUPITER_URL"])
+def test_a_site_s_address_leads_somewhere(variable: str) -> None:
+    for rest in ("h:abc", "h:70000", "h:0", "h/#f", "/x", "h /"):
+        with pytest.raises(BadSetting, match="an address that starts with https://"):
+            load({variable: f"https://{rest}"}, Path("/none"))
+    if variable == "OEE_RPC_URLS":
+        assert load({variable: "https://h:1/?api-key=x"}, Path("/none")).rpc_urls == "https://h:1/?api-key=x"
+        return
+    with pytest.raises(BadSetting, match="paths are put behind it"):
+        load({variable: "https://h?x=1"}, Path("/none"))
 
 
 def test_more_names_are_taken_in_any_spelling(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError
 
 from oee_daemon.networks.network_own_ledger import open_tables
+from oee_daemon.start_errors import BadSetting
 
 #: What a row of `sim_faults` means says `oee_daemon.contract.planned_faults`. A row of `sim_ledger` has
 #: landed, was rejected, or is orphaned: in a block that is lost; its amounts are base units as text, for
@@ -60,8 +62,19 @@ def open_schema(url: str) -> Engine:
 
 
 def open_file(path: Path) -> Engine:
-    """The tables in an SQLite file, flushed at each commit, that any number of processes may share."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """The tables in an SQLite file, flushed at each commit, that any number of processes may share. Raises
+    `BadSetting`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _open_file(path)
+    except (OSError, DatabaseError) as e:
+        why = e.strerror if isinstance(e, OSError) else e.orig
+        raise BadSetting(
+            f"OEE_SIM_LEDGER_FILE can't be {str(path)!r}: {why}. It takes a file of its own, or a new one."
+        ) from None
+
+
+def _open_file(path: Path) -> Engine:
     db = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30}, isolation_level="AUTOCOMMIT")
 
     @event.listens_for(db, "connect")

@@ -12,6 +12,7 @@ from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.swap import (
     Unknown,
 )
+from oee_daemon.start_errors import BadSetting
 from tests.kit.clock import FakeClock
 from tests.kit.now import now
 from tests.kit.simulated_tables import sim_faults, sim_ledger
@@ -82,6 +83,14 @@ def test_a_file_that_two_share_is_one_ledger(tmp_path: Path, clock: FakeClock, w
     assert two.outcome(swap, wait_s=1) == one.outcome(swap)
     for bench in (one, two):
         bench.ledger.dispose()
+
+
+def test_a_file_that_can_be_no_ledger_is_told_by_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no database\n" * 100)
+    below = tmp_path / "text" / "x"
+    for file, why in ((tmp_path, "open"), (tmp_path / "text", "not a database"), (below, "")):
+        with pytest.raises(BadSetting, match=f"OEE_SIM_LEDGER_FILE can't be '{file}': .*{why}"):
+            open_file(file)
 
 
 def test_a_ledger_that_is_away_is_a_chain_that_is_away(
