@@ -1,39 +1,34 @@
 """What a path that was typed stands for: a file, or a stream that goes by, whatever it is called.
 
-`-`, `/dev/stdout`, `/dev/fd/63` and a shell's `<( )` and `>( )` are this process's own descriptors, and no
-other process can open them by these names. A FIFO or a device can be opened, but never replaced.
+`-` and the names of `oee_cli.descriptors` are this process's own. A FIFO or a device can be opened, but not
+replaced.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
-import re
 import stat
 import sys
 from pathlib import Path
 from typing import BinaryIO
 
 from oee_cli.cli_errors import UsageFault
+from oee_cli.descriptors import check_direction, own_descriptor
 from oee_cli.text.amount_text import short_ends
 
 #: Characters of a path in a sentence.
 _SHOWN = 80
-_STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
-_DESCRIPTOR = re.compile(r"/dev/(stdin|stdout|stderr)|/(?:dev|proc/self)/fd/(\d{1,9})", re.ASCII)
 
 
 def open_backup_stream(typed: str, *, write: bool) -> BinaryIO | None:
     """What the path stands for, opened, where it is no file; the caller closes it. Raises `UsageFault`."""
-    number = (1 if write else 0) if typed == "-" else _descriptor(typed)
+    number = (1 if write else 0) if typed == "-" else own_descriptor(typed)
     done = "written" if write else "read"
     try:
         if number is not None:
             if write and number == 1:
                 sys.stdout.flush()
-            if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == (os.O_RDONLY if write else os.O_WRONLY):
-                raise OSError(errno.EBADF, f"it is open for {'reading' if write else 'writing'} only")
+            check_direction(number, write=write)
             return os.fdopen(os.dup(number), "wb" if write else "rb")
         mode = Path(typed).stat().st_mode
         if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISBLK(mode):
@@ -50,12 +45,7 @@ def open_backup_stream(typed: str, *, write: bool) -> BinaryIO | None:
 
 def is_stdout(typed: str) -> bool:
     """Whether FILE is stdout by its name; what else may lead there is not looked for."""
-    return typed == "-" or _descriptor(typed) == 1
-
-
-def _descriptor(typed: str) -> int | None:
-    found = _DESCRIPTOR.fullmatch(typed)
-    return None if found is None else _STANDARD[found[1]] if found[1] else int(found[2])
+    return typed == "-" or own_descriptor(typed) == 1
 
 
 def whole_path(typed: str) -> Path:

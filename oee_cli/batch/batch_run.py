@@ -28,6 +28,7 @@ from oee_cli.batch.batch_reader import Row, read_rows
 from oee_cli.batch.batch_row_keys import Keys
 from oee_cli.batch.batch_sender import BatchSender
 from oee_cli.cli_errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Terminated, UsageFault
+from oee_cli.descriptors import check_direction, own_descriptor
 from oee_cli.exit_codes import ExitCode, worst_exit_code
 from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean_lines
@@ -99,6 +100,8 @@ def _open_source(source: str) -> Iterator[_Source]:
     if source == "-" and sys.stdin is not None and sys.stdin.isatty():
         raise UsageFault("stdin is a terminal: nothing was piped in.", hint="oee submit - < orders.ndjson")
     try:
+        if (number := 0 if source == "-" else own_descriptor(source)) is not None:
+            check_direction(number, write=False)
         # Not `sys.stdin`: whoever leaves while a thread reads it would wait for that thread.
         opened: Any = open(0, "rb", closefd=False) if source == "-" else Path(source).open("rb")  # noqa: SIM115
     except OSError as e:

@@ -152,7 +152,7 @@ def named_columns(text: str, fields: Listing) -> tuple[str, ...]:
             guess = f" Did you mean {by_key[near]}?" if near else ""
             raise UsageFault(
                 f"--columns can't have {word[:40]!r}.{guess}",
-                hint=f"{_column_names(fields)}\nWhat they are: {fields.command} --columns help",
+                hint=f"It takes {', '.join(fields.known)}.\nWhat they are: {fields.command} --columns help",
             )
         if name in found:
             raise UsageFault(f"--columns names {name} twice.", hint="Name each column once.")
@@ -160,13 +160,6 @@ def named_columns(text: str, fields: Listing) -> tuple[str, ...]:
     if not found:
         raise UsageFault("--columns is empty.", hint=f"For example --columns {','.join(fields.table[:3])}")
     return tuple(found)
-
-
-def _column_names(fields: Listing) -> str:
-    """Folded, as a hint is shown as it stands."""
-    import textwrap
-
-    return "\n".join(textwrap.wrap(f"It takes {', '.join(fields.known)}.", 58))
 
 
 def _column_key(name: str) -> str:

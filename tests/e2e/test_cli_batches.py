@@ -237,3 +237,10 @@ def test_here_documents_and_pipes_have_no_name_to_come_back_by(cli: Cli, file: P
     _, err = process.communicate(timeout=20)
     os.close(fd)
     assert "with --batch b-" in err and bought() == ["8"]
+
+
+def test_a_pipe_that_the_command_itself_writes_to_is_no_input(cli: Cli) -> None:
+    """`oee submit >(cat)`: it would wait for its own end."""
+    done = cli.sh("oee submit >(cat)")
+    assert done.returncode == 2
+    assert "can't be read: it is open for writing only." in done.stderr and "or - for stdin" in done.stderr

@@ -114,6 +114,8 @@ def test_columns_by_name_however_they_are_written() -> None:
         with pytest.raises(UsageFault, match=re.escape(what)) as e:
             named_columns(text, ORDERS)
         assert e.value.hint
+        # Whoever shows it folds it, to a width that is known there.
+        assert e.value.hint.count("\n") <= 1
     told = column_help(FILLS).splitlines()
     assert [line.split()[0] for line in told[1:]] == list(FILLS.known)
     assert all(len(line.split()) > 1 for line in told[1:])
