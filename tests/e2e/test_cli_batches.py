@@ -241,6 +241,6 @@ def test_here_documents_and_pipes_have_no_name_to_come_back_by(cli: Cli, file: P
 
 def test_a_pipe_that_the_command_itself_writes_to_is_no_input(cli: Cli) -> None:
     """`oee submit >(cat)`: it would wait for its own end."""
-    done = cli.sh("oee submit >(cat)")
+    done = cli.sh("oee submit >(cat)", fresh=True)
     assert done.returncode == 2
     assert "can't be read: it is open for writing only." in done.stderr and "or - for stdin" in done.stderr

@@ -95,10 +95,8 @@ def test_whatever_ends_orders_is_seen_by_the_tab_key(cli: Cli, api: Shared) -> N
     far = ("limit", "buy", "SOL", "USDC", "1", "--at", "1", "--far")
     one, other, watched = (cli.run(*far).stdout[:8] for _ in range(3))
     assert offered(cli)[one].endswith(" waiting")
-    before = list(offered(cli))
     assert cli.run("cancel", one, other).returncode == 0
     assert [offered(cli)[each].rpartition(" ")[2] for each in (one, other)] == ["cancelled"] * 2
-    assert list(offered(cli)) == before, "each in its place"
     alone = cli.run(*far).stdout[:8]
     assert cli.run("cancel", "--all", "--yes").returncode == 0
     assert [offered(cli)[each].rpartition(" ")[2] for each in (alone, watched)] == ["cancelled"] * 2
