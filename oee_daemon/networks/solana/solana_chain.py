@@ -13,8 +13,6 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from solders.transaction import VersionedTransaction
-
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
@@ -35,9 +33,8 @@ from oee_daemon.networks.solana.solana_endpoint_look import (
     status_of,
 )
 from oee_daemon.networks.solana.solana_fill import Unreadable
-from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS, memo_of, shown_of
+from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS, anchored_of, shown_of
 from oee_daemon.networks.solana.solana_look_evidence import (
-    LONGEST_BLOCKS,
     Anchored,
     Answer,
     Shown,
@@ -46,6 +43,7 @@ from oee_daemon.networks.solana.solana_look_evidence import (
     moved_by,
 )
 from oee_daemon.networks.solana.solana_old_absence import OldAbsence
+from oee_daemon.networks.solana.solana_shared_looks import Heard, SharedLooks
 from oee_daemon.networks.solana.solana_slot_clock import SlotClock
 from oee_daemon.networks.solana.solana_wallet_history import History
 from oee_daemon.networks.verdict import AGAINST_BLOCKS
@@ -93,7 +91,7 @@ class SolanaChain:
         self._clock = SlotClock(fastest_slot_ms)
         self._choice = AnchorChoice(fastest_slot_ms)
         self._history = History(pool, wallet)
-        self._old = OldAbsence()
+        self._old, self._shared = OldAbsence(), SharedLooks(pool, LOOK_S)
 
     def expected_s(self) -> float:
         return self._expected_s
@@ -148,6 +146,9 @@ class SolanaChain:
         return anchor, self.nodes - len(found)
 
     async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
+        if all(self._old.is_asked(swap.signature, one.name) for one in self._pool.endpoints):
+            # Of long ago, as each of them tells: it would take the turns by which its end is found out.
+            return
         wire = base64.b64encode(swap.raw).decode()
         # Nothing is checked before it: a refusal there would mean nothing, and takes the swap's time.
         options = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
@@ -157,7 +158,7 @@ class SolanaChain:
 
     async def look(self, swap: SignedSwap, wait_s: float = 0) -> list[Look]:
         loop = asyncio.get_running_loop()
-        until, anchored = loop.time() + wait_s, _anchored(swap)
+        until, anchored = loop.time() + wait_s, anchored_of(swap)
         genesis = await self.genesis_hash()
         # Those that have not shown it as final: one of them is asked, in turn, until all are worth asking.
         missing, glimpsed = deque(self._pool.endpoints), ""
@@ -188,10 +189,14 @@ class SolanaChain:
 
     async def _round(self, swap: SignedSwap, anchored: Anchored, genesis: str, *, there: bool) -> list[Look]:
         """A look of each endpoint. `there`: one of them has shown it as final; what it did is asked too."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         heard, shown = await self._told(swap, genesis, there=there)
         answers = [a for name, results in heard.items() if (a := _read(name, results, genesis)) is not None]
         endpoints = {one.name: one for one in self._pool.endpoints}
-        answers = await self._old.proven(endpoints, answers, swap, anchored, LOOK_S)
+        # Old ones wait for each other: that is of the same time.
+        left_s = min(LOOK_S, max(begun + 2 * LOOK_S - loop.time(), LOOK_S / 4))
+        answers = await self._old.proven(endpoints, answers, swap, anchored, left_s)
         if not there and any(a.status is not None and a.status.final for a in answers):
             shown = await self._shown(swap.signature, genesis, swap.mints)
         self._clock.begin(anchored.slot, min((a.slot for a in answers), default=None))
@@ -199,18 +204,17 @@ class SolanaChain:
         looks = [look_of(answer, anchored, shown, latest) for answer in answers]
         return [look for look in looks if look is not None]
 
-    async def _told(
-        self, swap: SignedSwap, genesis: str, *, there: bool
-    ) -> tuple[dict[str, Results], list[Shown]]:
+    async def _told(self, swap: SignedSwap, genesis: str, *, there: bool) -> tuple[Heard, list[Shown]]:
         """What each endpoint says of it and, where it is `there`, what it did.
 
         Both in one request, as long as each endpoint answers that: who does not tell what it did, or late,
         must not be silent about the status, and is asked for each apart from the next round on.
         """
         calls = calls_for(swap.signature)
+        if not there and self._old.is_asked(swap.signature):
+            return await self._shared.told(swap.signature), []
         if not there:
-            urgent = True if self._old.is_asked(swap.signature) else FIRST
-            return await self._pool.each(calls, LOOK_S, urgent=urgent), []
+            return await self._pool.each(calls, LOOK_S, urgent=FIRST), []
         if self._at_once:
             both = await self._statuses([*calls, ("getTransaction", [swap.signature, OPTIONS])])
             self._at_once = len(both) == self.nodes
@@ -330,21 +334,9 @@ def _anchor(name: str, results: list[Result], genesis: str) -> Anchor | None:
         return None
 
 
-def _read(name: str, results: list[Result], genesis: str) -> Answer | None:
+def _read(name: str, results: Sequence[Result], genesis: str) -> Answer | None:
     try:
         return answer_of(name, results, genesis)
     except NoAnswer as e:
         log.debug("an endpoint says nothing", extra={"node": name, "reason": e.reason})
         return None
-
-
-def _anchored(swap: SignedSwap) -> Anchored:
-    """Where its anchor was, by its own memo; without one, as early as it can have been."""
-    try:
-        memo = memo_of(VersionedTransaction.from_bytes(swap.raw))
-    except ValueError:
-        memo = None
-    if memo is not None and anchored_at(memo.anchored.slot, memo.anchored.height, swap.last_valid_height):
-        return memo.anchored
-    earliest = max(0, swap.last_valid_height - LONGEST_BLOCKS)
-    return Anchored(slot=earliest, height=earliest)

@@ -19,14 +19,14 @@ GENESIS: Call = ("getGenesisHash", [])
 EPOCH: Call = ("getEpochInfo", [FINALIZED])
 
 
-def calls_for(signature: str) -> list[Call]:
+def calls_for(*signatures: str) -> list[Call]:
     """The height comes first: what lands between two calls is seen, never missed."""
-    return [GENESIS, EPOCH, status_of(signature)]
+    return [GENESIS, EPOCH, status_of(*signatures)]
 
 
-def status_of(signature: str) -> Call:
-    """Whether the node knows it, its history included."""
-    return ("getSignatureStatuses", [[signature], {"searchTransactionHistory": True}])
+def status_of(*signatures: str) -> Call:
+    """Whether the node knows each of them, its history included."""
+    return ("getSignatureStatuses", [list(signatures), {"searchTransactionHistory": True}])
 
 
 def glimpse_of(signature: str) -> list[Call]:

@@ -16,11 +16,11 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from oee_daemon.networks.solana.solana_fill import Unreadable, keys_of, moved
-from oee_daemon.networks.solana.solana_look_evidence import Shown
+from oee_daemon.networks.solana.solana_look_evidence import LONGEST_BLOCKS, Anchored, Shown, anchored_at
 from oee_daemon.networks.solana.solana_programs import MEMO
 from oee_daemon.networks.solana.solana_refusals import rejection
 from oee_daemon.networks.solana.solana_swap_memo import Memo, read_memo
-from oee_daemon.orders.swap import Fill, Landed
+from oee_daemon.orders.swap import Fill, Landed, SignedSwap
 
 _MEMO = Pubkey.from_string(MEMO)
 #: What `getTransaction` is asked for beside the signature.
@@ -40,6 +40,18 @@ def memo_of(transaction: VersionedTransaction) -> Memo | None:
             if memo is not None:
                 return memo
     return None
+
+
+def anchored_of(swap: SignedSwap) -> Anchored:
+    """Where its anchor was, by its own memo; without one, as early as it can have been."""
+    try:
+        memo = memo_of(VersionedTransaction.from_bytes(swap.raw))
+    except ValueError:
+        memo = None
+    if memo is not None and anchored_at(memo.anchored.slot, memo.anchored.height, swap.last_valid_height):
+        return memo.anchored
+    earliest = max(0, swap.last_valid_height - LONGEST_BLOCKS)
+    return Anchored(slot=earliest, height=earliest)
 
 
 def shown_of(said: Mapping[str, Any], signature: str, wallet: str, mints: Collection[str] = ()) -> Shown:

@@ -13,11 +13,13 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from solders.transaction import VersionedTransaction
 
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.solana_block_shelf import BlockShelf
 from oee_daemon.networks.solana.solana_block_walk import BlockWalk
 from oee_daemon.networks.solana.solana_endpoint_look import FINALIZED
 from oee_daemon.networks.solana.solana_look_evidence import CACHED_SLOTS, Anchored, Answer, Status
@@ -41,11 +43,12 @@ class _Row(NamedTuple):
 @dataclass(slots=True)
 class _Search:
     """How far one has come at one endpoint with one swap: behind which of the wallet's landings, all of them
-    later ones, its list goes on; and with its blocks."""
+    later ones, its list goes on; whether no block of that time is missing; and which were read."""
 
     blocks: BlockWalk
     before: str | None = None
     last: _Row | None = None
+    whole: bool = False
     #: The list has not come in time: the next time is the blocks' alone, and then its turn is again.
     late: bool = False
 
@@ -74,10 +77,14 @@ class OldAbsence:
     """What was found out so far, of the endpoints of one chain."""
 
     _searches: OrderedDict[tuple[str, str], _Search] = field(default_factory=OrderedDict)
+    #: Of each endpoint, by its name, for as long as one of its searches goes on.
+    _shelves: WeakValueDictionary[str, BlockShelf] = field(default_factory=WeakValueDictionary)
+    #: The pages that are being asked for: orders that are in doubt together need the same ones.
+    _pages: dict[tuple[str, str | None, int, str], asyncio.Future[list[_Row]]] = field(default_factory=dict)
 
-    def is_asked(self, signature: str) -> bool:
-        """Whether that is such a swap, and its end is searched for."""
-        return any(one == signature for _, one in self._searches)
+    def is_asked(self, signature: str, name: str | None = None) -> bool:
+        """Whether that is such a swap, and its end is searched for, at the endpoint `name` or at any."""
+        return any(one == signature and name in (None, at) for at, one in self._searches)
 
     async def proven(
         self,
@@ -113,10 +120,10 @@ class OldAbsence:
         was_late, search.late = search.late, False
         if not was_late:
             try:
-                told = await _listed(endpoint, asked, search, deadline_s * 2 / 3)
-                if told is True:
+                told = await self._listed(endpoint, asked, search, deadline_s * 2 / 3)
+                if told is True and not search.whole:
                     left_s = until - asyncio.get_running_loop().time()
-                    told = await search.blocks.is_whole(endpoint, left_s)
+                    told = search.whole = await search.blocks.is_whole(endpoint, left_s)
                 # Not before that is answered: whoever counts no blocks now may lack some.
                 found = told
             except NoAnswer:
@@ -129,47 +136,72 @@ class OldAbsence:
             return replace(answer, status=found)
         return replace(answer, knows_all=found)
 
+    async def _listed(
+        self, endpoint: Endpoint, asked: _Asked, search: _Search, deadline_s: float
+    ) -> Status | bool:
+        """What the wallet's list says: that it landed, or whether the list proves that it did not. Page by
+        page, each of which begins with the last row of the one before: between two rows one node tells that
+        there is nothing. Raises `NoAnswer`."""
+        until = asyncio.get_running_loop().time() + deadline_s
+        before, last = search.before, search.last
+        is_later = last is not None or asked.is_past(asked.slot - FAR_SLOTS)
+        while True:
+            left_s = until - asyncio.get_running_loop().time()
+            rows = await self._page(endpoint, asked, before, left_s)
+            if last is not None and rows[:1] != [last]:
+                raise NoAnswer("a list that does not go on where it is asked to")
+            for row in rows:
+                if row.signature == asked.swap.signature:
+                    return Status(slot=row.slot, failed=row.failed, final=True)
+            is_later = is_later or (bool(rows) and asked.is_past(rows[0].slot))
+            if any(row.slot <= asked.anchored.slot for row in rows):
+                return is_later
+            if len(rows) < LISTED:
+                return False
+            # The last one once more: who lists it knows where to go on from.
+            before, last = rows[-2].signature, rows[-1]
+            if asked.is_past(last.slot):
+                search.before, search.last = before, last
+
+    async def _page(
+        self, endpoint: Endpoint, asked: _Asked, before: str | None, deadline_s: float
+    ) -> list[_Row]:
+        """Of the wallet's list, by a node that is as far as the look was, asked for once for all that were
+        looked at together. Raises `NoAnswer`."""
+        key = endpoint.name, before, asked.slot, asked.wallet
+        if (coming := self._pages.get(key)) is not None:
+            return await asyncio.shield(coming)
+        options: dict[str, Any] = {
+            **FINALIZED, "limit": LISTED, "minContextSlot": max(0, asked.slot - LAG_SLOTS),
+        }  # fmt: skip
+        place = {} if before is None else {"before": before}
+        call: Call = ("getSignaturesForAddress", [asked.wallet, options | place])
+        self._pages[key] = coming = asyncio.get_running_loop().create_future()
+        try:
+            (said,) = await endpoint.ask([call], deadline_s, urgent=True)
+            coming.set_result(rows := _rows(said))
+        except NoAnswer as e:
+            coming.set_exception(NoAnswer(e.reason))
+            raise
+        except asyncio.CancelledError:
+            coming.set_exception(NoAnswer("whoever asked for it waits no longer"))
+            raise
+        finally:
+            del self._pages[key]
+            # It may be that nobody else waits for it.
+            coming.exception()
+        return rows
+
     def _search(self, name: str, asked: _Asked) -> _Search:
         key = name, asked.swap.signature
-        search = self._searches.pop(key, None) or _Search(
-            BlockWalk(asked.swap.signature, asked.anchored, asked.last)
-        )
+        search = self._searches.pop(key, None)
+        if search is None:
+            shelf = self._shelves.setdefault(name, BlockShelf())
+            search = _Search(BlockWalk(asked.swap.signature, asked.anchored, asked.last, shelf))
         self._searches[key] = search
         while len(self._searches) > _KEPT:
             self._searches.popitem(last=False)
         return search
-
-
-async def _listed(endpoint: Endpoint, asked: _Asked, search: _Search, deadline_s: float) -> Status | bool:
-    """What the wallet's list says: that it landed, or whether the list proves that it did not. Page by page,
-    each of which begins with the last row of the one before: between two rows one node tells that there is
-    nothing. Raises `NoAnswer`."""
-    until = asyncio.get_running_loop().time() + deadline_s
-    options: dict[str, Any] = {
-        **FINALIZED, "limit": LISTED, "minContextSlot": max(0, asked.slot - LAG_SLOTS),
-    }  # fmt: skip
-    before, last = search.before, search.last
-    is_later = last is not None or asked.is_past(asked.slot - FAR_SLOTS)
-    while True:
-        left_s = until - asyncio.get_running_loop().time()
-        place = {} if before is None else {"before": before}
-        call: Call = ("getSignaturesForAddress", [asked.wallet, options | place])
-        (said,) = await endpoint.ask([call], left_s, urgent=True)
-        rows = _rows(said)
-        if last is not None and rows[:1] != [last]:
-            raise NoAnswer("a list that does not go on where it is asked to")
-        for row in rows:
-            if row.signature == asked.swap.signature:
-                return Status(slot=row.slot, failed=row.failed, final=True)
-        is_later = is_later or (bool(rows) and asked.is_past(rows[0].slot))
-        if any(row.slot <= asked.anchored.slot for row in rows):
-            return is_later
-        if len(rows) < LISTED:
-            return False
-        # The last one once more: who lists it knows where to go on from.
-        before, last = rows[-2].signature, rows[-1]
-        if asked.is_past(last.slot):
-            search.before, search.last = before, last
 
 
 def _rows(said: Result) -> list[_Row]:

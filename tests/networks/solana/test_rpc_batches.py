@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -233,6 +234,49 @@ def test_an_endpoint_that_is_down_is_not_one_that_takes_no_batches() -> None:
             with pytest.raises(NoAnswer):
                 await one.ask(TWO, DEADLINE_S)
             assert one.batches is True
+            await one.close()
+
+    asyncio.run(run())
+
+
+def test_those_that_begin_at_once_learn_from_the_first() -> None:
+    """Eight looks at an endpoint that nobody knows asked in vain each, for seconds of its calls."""
+    refusing = rpc({"getSlot": lambda _: 7, "getVersion": lambda _: 8}, batches=False)
+
+    async def run() -> None:
+        async with serving(refusing) as (address, heard):
+            one = endpoint(address)
+            told = await asyncio.gather(*(one.ask([*TWO, *ONE], DEADLINE_S) for _ in range(8)))
+            assert told == [[7, 8, 7]] * 8
+            assert sorted(sizes(heard), reverse=True)[:3] == [3, 2, 1]
+            await one.close()
+
+    asyncio.run(run())
+
+
+def test_nobody_learns_from_what_is_less_urgent_or_never_ends() -> None:
+    """What an order waits for would wait for a page of its history; and a request that hangs, for ever."""
+
+    async def run() -> None:
+        begun = asyncio.Event()
+
+        def answer(asked: Asked) -> Said:
+            begun.set()
+            return Said(hang=True) if len(asked.json) > 3 else SANE(asked)
+
+        async with serving(answer) as (address, heard):
+            one = endpoint(address)
+            many: list[Call] = [*TWO, *TWO]
+            first = asyncio.create_task(one.ask(many, 60.0))
+            await begun.wait()
+            assert await one.ask([*TWO, *ONE], 60.0, urgent=True) == [7, {"solana-core": "4.1"}, 7]
+            assert await one.ask([*TWO, *ONE], 60.0) == [7, {"solana-core": "4.1"}, 7]
+            with pytest.raises(NoAnswer):
+                await one.ask(many, 0.2)
+            assert len(heard) == 4, "it was asked all the same"
+            first.cancel()
+            with suppress(asyncio.CancelledError):
+                await first
             await one.close()
 
     asyncio.run(run())

@@ -7,6 +7,7 @@ plans of some providers take three (https://drpc.org, https://1rpc.io), others n
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Sequence
@@ -52,6 +53,8 @@ class Endpoint:
         #: The most calls that it took in one request, and the fewest that it refused, until when.
         self._took, self._refused, self._refused_until = 1, math.inf, math.inf
         self._refused_s = refused_s
+        #: The question by which it is being found out what it takes in one request, and how urgent it is.
+        self._learning: tuple[int, asyncio.Event] | None = None
         #: When the last answer was made, where it said so.
         self.dated: Dated | None = None
         #: The number of the next call: an answer to an earlier one, late or mixed up, is none to another.
@@ -84,6 +87,38 @@ class Endpoint:
         await self._site.close()
 
     async def _answered(self, calls: Sequence[Call], deadline_s: float, urgent: int) -> Results:
+        until = asyncio.get_running_loop().time() + deadline_s * 3 / 4
+        # What one finds out all know: else each of those that begin at once asks in vain for itself.
+        while self._is_learnt_by_another(len(calls), urgent):
+            assert self._learning is not None
+            try:
+                async with asyncio.timeout_at(until):
+                    await self._learning[1].wait()
+            except TimeoutError:
+                return await self._in_parts(calls, deadline_s, urgent)
+        if self._is_known(len(calls)):
+            return await self._in_parts(calls, deadline_s, urgent)
+        self._learning = mine = urgent, asyncio.Event()
+        try:
+            return await self._in_parts(calls, deadline_s, urgent)
+        finally:
+            self._is_told(mine)
+
+    def _is_told(self, learning: tuple[int, asyncio.Event] | None) -> None:
+        """What was to be found out is, or will not be by that question."""
+        if learning is not None:
+            learning[1].set()
+            self._learning = None if self._learning is learning else self._learning
+
+    def _is_learnt_by_another(self, most: int, urgent: int) -> bool:
+        """Whether a question that is as urgent is finding out how many calls it takes in one request."""
+        return not self._is_known(most) and self._learning is not None and self._learning[0] >= urgent
+
+    def _is_known(self, most: int) -> bool:
+        """Whether so many calls can be asked for without finding out how many it takes at once."""
+        return most <= self._took or (self.is_learnt(most) and time.monotonic() <= self._refused_until)
+
+    async def _in_parts(self, calls: Sequence[Call], deadline_s: float, urgent: int) -> Results:
         took, refused, until = self._took, self._refused, self._refused_until
         if time.monotonic() > until:
             refused = math.inf
@@ -104,6 +139,8 @@ class Endpoint:
                 # Not before it answers anything: who refuses every size is down, and has shown none.
                 took = max(took, size)
                 self._took, self._refused, self._refused_until = took, refused, until
+                if self._is_known(len(calls)):
+                    self._is_told(self._learning)
         return found
 
     async def _request(
