@@ -54,16 +54,20 @@ class BlockShelf:
     def __init__(self) -> None:
         self._kept: OrderedDict[int, Block | None] = OrderedDict()
         self._coming: dict[int, asyncio.Future[None]] = {}
+        #: How many slots were told, to whomever.
+        self._came = 0
         #: Of one request, and of one reading. Half as many once none came in time: slow, they may take longer
         #: than a look, and who tells none is asked for few.
         self._at_once = self._most = AT_ONCE
+        #: Where the chain was when it said last that it sells none.
+        self.unsold_at: int | None = None
         self._batches, self._singles = asyncio.Semaphore(_BATCHES), asyncio.Semaphore(_SINGLES)
 
     async def read(self, endpoint: Endpoint, first: int, deadline_s: float) -> list[Block | None]:
         """What it tells of the slots from `first` on, as far as that came in time; none: of one without a
         block, or whose block this node lacks."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + deadline_s
+        until, came = loop.time() + deadline_s, self._came
         # Who takes no batches is asked for each by itself, and for the next before that is answered.
         at_once = 1 if endpoint.batches is False else self._at_once
         slots = range(first, first + max(self._most, at_once))
@@ -73,11 +77,15 @@ class BlockShelf:
         for part in parts:
             # Before anybody else is asked: he waits for them.
             self._coming |= dict.fromkeys(part, loop.create_future())
-        await asyncio.gather(*(self._fetch(endpoint, part, until) for part in parts))
+        try:
+            await asyncio.gather(*(self._fetch(endpoint, part, until) for part in parts))
+        finally:
+            # One that was ended before it began has told nobody.
+            self._have_come(missing)
         if coming and (left_s := until - loop.time()) > 0:
             await asyncio.wait(coming, timeout=left_s)
         found = [self._kept[slot] for slot in takewhile(self._kept.__contains__, slots)]
-        if not found and missing:
+        if self._came == came and missing:
             self._at_once, self._most = max(1, self._at_once // 2), max(1, self._most // 2)
         elif missing and len(found) == len(slots):
             self._most = min(_MOST, self._most * 2)
@@ -88,6 +96,12 @@ class BlockShelf:
         for slot in slots:
             self._kept.pop(slot, None)
 
+    def _have_come(self, slots: Iterable[int]) -> None:
+        """Or will not: nobody waits for them any more."""
+        for slot in slots:
+            if (came := self._coming.pop(slot, None)) is not None and not came.done():
+                came.set_result(None)
+
     async def _fetch(self, endpoint: Endpoint, slots: Sequence[int], until: float) -> None:
         loop = asyncio.get_running_loop()
         try:
@@ -97,12 +111,11 @@ class BlockShelf:
             for slot, said in zip(slots, told, strict=True):
                 is_skipped = said is None or (isinstance(said, RpcError) and said.code in _SKIPPED)
                 self._kept[slot] = None if is_skipped else _block(said)
+                self._came += 1
         except (NoAnswer, TimeoutError) as e:
             log.debug("an endpoint tells no blocks", extra={"node": endpoint.name, "reason": str(e)})
         finally:
-            for slot in slots:
-                if not (came := self._coming.pop(slot)).done():
-                    came.set_result(None)
+            self._have_come(slots)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
-from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, TooOften, is_unsold
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, RpcError, Unsold, is_unsold
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.solana_block_shelf import Block, BlockShelf
 from oee_daemon.networks.solana.solana_endpoint_look import FINALIZED
@@ -24,6 +25,8 @@ _BARE = {
     "rewards": False,
     "maxSupportedTransactionVersion": 1,
 }
+#: Stands for the answer of who does not sell what is asked for.
+_UNSOLD = object()
 #: Slots in a row without a block after which nobody knows any more whether there is one.
 _MOST_SKIPPED = 400
 
@@ -39,34 +42,62 @@ class BlockWalk:
         self._slot, self._height, self._hash = anchored.slot, anchored.height, ""
         self._next = anchored.slot + 1
         self._found: Status | None = None
-        #: The slot of the last block of that time, by the endpoint's own count, once it was told.
-        self._counted: int | None = None
+        #: The slot of the last block of that time, by the endpoint's count; whether none is missing by it.
+        self._end: int | None = None
+        self._is_counted = False
+        #: Which questions were answered.
+        self._sold = set[str]()
 
-    async def is_whole(self, endpoint: Endpoint, deadline_s: float) -> bool:
+    @property
+    def are_read(self) -> bool:
+        """All of them: nothing else has to be asked."""
+        return self._shelf is None
+
+    async def is_whole(self, endpoint: Endpoint, slot: int, deadline_s: float) -> bool:
         """Whether no block of that time is missing there, by their count: a node that was started anew from a
         snapshot lists what was before and after, and lacks what landed meanwhile. Who sells no blocks is a
-        gateway, and is taken for whole. Raises `NoAnswer`."""
+        gateway, and is taken for whole as long as it says so, by its word of each look, which was at `slot`.
+        Raises `NoAnswer`."""
+        assert self._shelf is not None
+        if self._is_counted or self._shelf.unsold_at == slot:
+            return True
+        if (is_told := await self._count(endpoint, deadline_s)) is None:
+            self._shelf.unsold_at = slot
+        self._is_counted = is_told is True
+        return is_told is not False
+
+    async def _count(self, endpoint: Endpoint, deadline_s: float) -> bool | None:
+        """Whether they are as many as their heights tell; none where that is not to be had. Raises
+        `NoAnswer`."""
         until = asyncio.get_running_loop().time() + deadline_s
         first, count = self._begin.slot + 1, self._last - self._begin.height
+        # Once for a swap, and without it no list counts, so not behind whatever else executes.
+        if self._end is None:
+            count_of: Call = ("getBlocksWithLimit", [first, count, FINALIZED])
+            slots = await self._told(endpoint, count_of, deadline_s)
+            if not isinstance(slots, list) or len(slots) != count:
+                return None if slots is _UNSOLD else False
+            self._end = slots[-1]
+        left_s = until - asyncio.get_running_loop().time()
+        last: Call = ("getBlock", [self._end, _BARE])
+        block = await self._told(endpoint, last, max(left_s, 0))
+        if isinstance(block, dict) and block.get("blockHeight") == self._last:
+            return True
+        self._end = None
+        return None if block is _UNSOLD else False
+
+    async def _told(self, endpoint: Endpoint, call: Call, deadline_s: float) -> Any:
+        """Its answer; `_UNSOLD` where it never gave one and says that it does not. Raises `NoAnswer`."""
         try:
-            # Once for a swap, and without it no list counts, so not behind whatever else executes.
-            if self._counted is None:
-                count_of: Call = ("getBlocksWithLimit", [first, count, FINALIZED])
-                (slots,) = await endpoint.ask([count_of], deadline_s, urgent=True)
-                if not isinstance(slots, list) or len(slots) != count:
-                    return is_unsold(slots)
-                self._counted = slots[-1]
-            left_s = until - asyncio.get_running_loop().time()
-            last: Call = ("getBlock", [self._counted, _BARE])
-            (block,) = await endpoint.ask([last], max(left_s, 0), urgent=True)
-        except NoAnswer as e:
-            if e.reason.startswith("HTTP 4") and not isinstance(e, TooOften):
-                return True
-            raise
-        is_whole = is_unsold(block) or (isinstance(block, dict) and block.get("blockHeight") == self._last)
-        if not is_whole:
-            self._counted = None
-        return is_whole
+            (said,) = await endpoint.ask([call], deadline_s, urgent=True)
+        except Unsold:
+            said = _UNSOLD
+        said = _UNSOLD if is_unsold(said) else said
+        if said is _UNSOLD and call[0] in self._sold:
+            raise NoAnswer("it does not tell what it told before")
+        if said is not _UNSOLD and not isinstance(said, RpcError):
+            self._sold.add(call[0])
+        return said
 
     async def go_on(self, endpoint: Endpoint, deadline_s: float) -> Status | bool:
         """That it landed, or whether it is proven that it did not, as far as one comes in that time."""

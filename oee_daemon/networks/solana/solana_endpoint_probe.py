@@ -22,7 +22,7 @@ from solders.pubkey import Pubkey
 from oee_daemon.networks.network_endpoints import EndpointReport
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.endpoint_traits import Block, Seen, reports_of
-from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError, is_unsold
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError, Unsold, is_unsold
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of
 from oee_daemon.networks.solana.solana_simulation import simulated, simulation_of
@@ -175,7 +175,7 @@ async def _sells(endpoint: Endpoint, call: Call, deadline_s: float) -> bool | No
 
 def _refuses(silence: NoAnswer) -> bool | None:
     """No, where a gateway does not sell that method; else nobody knows."""
-    return False if silence.reason.startswith("HTTP 4") and not silence.pause_s else None
+    return False if isinstance(silence, Unsold) else None
 
 
 async def _tells_holders(endpoint: Endpoint, deadline_s: float) -> bool | None:

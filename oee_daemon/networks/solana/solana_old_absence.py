@@ -43,12 +43,11 @@ class _Row(NamedTuple):
 @dataclass(slots=True)
 class _Search:
     """How far one has come at one endpoint with one swap: behind which of the wallet's landings, all of them
-    later ones, its list goes on; whether no block of that time is missing; and which were read."""
+    later ones, its list goes on; and which blocks were read."""
 
     blocks: BlockWalk
     before: str | None = None
     last: _Row | None = None
-    whole: bool = False
     #: The list has not come in time: the next time is the blocks' alone, and then its turn is again.
     late: bool = False
 
@@ -118,20 +117,22 @@ class OldAbsence:
         until = asyncio.get_running_loop().time() + deadline_s
         found: Status | bool = False
         was_late, search.late = search.late, False
-        if not was_late:
+        if not (was_late or search.blocks.are_read):
             try:
                 told = await self._listed(endpoint, asked, search, deadline_s * 2 / 3)
-                if told is True and not search.whole:
+                if told is True:
                     left_s = until - asyncio.get_running_loop().time()
-                    told = search.whole = await search.blocks.is_whole(endpoint, left_s)
+                    told = await search.blocks.is_whole(endpoint, asked.slot, left_s)
                 # Not before that is answered: whoever counts no blocks now may lack some.
                 found = told
             except NoAnswer:
                 search.late = True
         left_s = until - asyncio.get_running_loop().time()
         # In less than that no block would come, and fewer would be asked for than come in a look.
-        if found is False and left_s > deadline_s / 4:
+        if search.blocks.are_read or (found is False and left_s > deadline_s / 4):
             found = await search.blocks.go_on(endpoint, left_s)
+            # What each block says counts whenever it is said, whichever node told the status and as of when.
+            answer = replace(answer, context=max(answer.context, answer.slot)) if found is True else answer
         if isinstance(found, Status):
             return replace(answer, status=found)
         return replace(answer, knows_all=found)

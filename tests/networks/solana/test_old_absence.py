@@ -317,6 +317,8 @@ def at_times(error: dict[str, Any]) -> Twist:
         {"getBlocksWithLimit": once({"http": 408})},
         {"getBlocksWithLimit": once(TEMPORARY)},
         {"getBlocksWithLimit": at_times(TEMPORARY)},
+        {"getBlocksWithLimit": failing(TEMPORARY, itertools.repeat(True))},
+        {"getBlocksWithLimit": at_times({"error": {"code": -32601, "message": "Method not found"}})},
         {"getBlock": at_times(TEMPORARY)},
     ],
     ids=[
@@ -326,6 +328,8 @@ def at_times(error: dict[str, Any]) -> Twist:
         "is late once",
         "fails once",
         "fails at times",
+        "fails always",
+        "says at times that it has none",
         "fails at times to tell one",
     ],
 )

@@ -32,6 +32,23 @@ _LIMIT = re.compile(
 #: Where errors begin that JSON-RPC and Solana's nodes have: a gateway's own stand beside them.
 _NODES = range(-32768, -31999)
 _NO_METHOD = -32601
+#: Alchemy refuses by them what it does not have
+#: (https://github.com/velocity-exchange/keeper-bots-v2/issues/147,
+#: https://github.com/ethereum-optimism/optimism/pull/6019).
+_REFUSED = frozenset({-32600, -32602})
+#: How a method is refused for good, and words by which it is not.
+_UNSOLD = re.compile(
+    r"unsupported|not (be )?(supported|allowed|enabled|permitted)|(method|getBlock\w*)\b.* not available"
+    r"|not available (on|in|for) .*(tier|plan)",
+    re.IGNORECASE,
+)
+_PASSING = re.compile(
+    r"time.?out|timed out|temporar|retry|try again|moment|overload|busy|slot", re.IGNORECASE
+)
+#: Statuses by which a method is refused for good: the key or its plan does not have it. Others of 4xx are of
+#: a moment, or of a node behind (https://www.ankr.com/docs/rpc-service/errors/overview,
+#: https://docs.chainstack.com/docs/error-reference, https://www.quicknode.com/docs/solana/error-references).
+_FOR_GOOD = frozenset({401, 402, 403, 405})
 #: Methods without whose answer the others of a request count all the same, for less: how far back a node
 #: remembers, and what was paid lately. Some endpoints count or refuse each method by itself.
 _SPARE = frozenset({"getFirstAvailableBlock", "getRecentPrioritizationFees"})
@@ -56,6 +73,10 @@ class TooOften(NoAnswer):
     """It is asked too often: by its status or, with a 200 as well, by a JSON-RPC error."""
 
 
+class Unsold(NoAnswer):
+    """What it is asked for is not to be had there, and will not be in a moment."""
+
+
 class BatchRefused(NoAnswer):
     """It does not take several calls in one request, as far as this answer shows."""
 
@@ -70,8 +91,14 @@ class RpcError:
 
 
 def is_unsold(said: Any) -> bool:
-    """Whether that method is not to be had there, by JSON-RPC's word or by one of a gateway's own."""
-    return isinstance(said, RpcError) and (said.code == _NO_METHOD or said.code not in _NODES)
+    """Whether that method is not to be had there, and will not be in a moment: by JSON-RPC's word, or by the
+    words of a gateway's own. A gateway's code by itself says nothing: dRPC's 19 and 30 are of a moment."""
+    if not isinstance(said, RpcError):
+        return False
+    is_own = said.code not in _NODES or said.code in _REFUSED
+    return said.code == _NO_METHOD or (
+        is_own and _UNSOLD.search(said.message) is not None and _PASSING.search(said.message) is None
+    )
 
 
 #: What stands in a call's place: its result, or an `RpcError`.
@@ -119,7 +146,17 @@ def check_status(
     pause_s = pause_of(headers.get("retry-after"), now) if status == 503 else 0.0
     if batch and (status in (400, 402, 403, 405, 413, 415, 422, 501) or (status == 500 and _all_alike(said))):
         raise BatchRefused(f"HTTP {status}")
+    if status in _FOR_GOOD or (400 <= status < 500 and len(said) == 1 and _refuses_method(said[0])):
+        raise Unsold(f"HTTP {status}")
     raise NoAnswer(f"HTTP {status}", pause_s)
+
+
+def _refuses_method(said: Any) -> bool:
+    """Whether that page's error is that the method is not to be had."""
+    try:
+        return is_unsold(_error(said["error"]))
+    except (KeyError, TypeError, NoAnswer):
+        return False
 
 
 def pause_of(text: str | None, now: datetime) -> float:
