@@ -1,4 +1,6 @@
-"""The clock for what has to be true of the world outside: no freeze and no sleep of the machine stops it."""
+"""A clock that goes on while this process is frozen and while the machine sleeps, for what has to be true of
+the world outside.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A log file that others write to: kept below a size, and the daemon's own kept at its name.
+"""Keeps log files that other processes write below a size, and the daemon's own log at its name.
 
-Who writes appends, so a file that is emptied goes on at its beginning.
+Their writers append, so a file that is emptied goes on at its beginning.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Imported by whoever imports a library that logs: what it logs or warns of is nothing to those who type, and
-unheard, Python would write it, with tracebacks, among our own lines. `OEE_DEBUG=1` lets it be heard.
+"""Silences the logs and warnings of libraries, for modules that import one: to a person who types commands
+they say nothing, and Python would write them, with tracebacks, among our own lines. `OEE_DEBUG=1` lets them
+be heard.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is said of a daemon that was just started and protects money less than the one before it."""
+"""Warns of a daemon that was just started and protects money less than the one before it."""
 
 from __future__ import annotations
 

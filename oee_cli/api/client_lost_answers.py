@@ -1,4 +1,6 @@
-"""What it means that no answer came to what was sent: words and exit codes, for orders and for all else."""
+"""Words and exit codes for a request to which no answer came: whether its orders, or its changes, may be
+done.
+"""
 
 from __future__ import annotations
 

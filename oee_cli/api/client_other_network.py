@@ -1,7 +1,8 @@
-"""What is said to whoever means another network than the daemon works on.
+"""Warns whoever means another network than the one on which the daemon works.
 
-What places is refused by the daemon itself; what looks is answered, and nobody shall take play money for his
-own."""
+The daemon itself refuses what would place an order; it answers what only looks, and nobody shall take play
+money for his own.
+"""
 
 from __future__ import annotations
 

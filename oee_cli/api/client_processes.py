@@ -1,4 +1,4 @@
-"""Processes of this machine as Linux tells of them; where it does not, nothing is known and nothing said."""
+"""Processes of this machine, as Linux tells of them; on other systems nothing is known, and nothing said."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was typed, as a request can carry it: UTF-8."""
+"""Checks that what was typed can be sent: a request carries UTF-8."""
 
 from __future__ import annotations
 

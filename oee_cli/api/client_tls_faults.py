@@ -1,4 +1,5 @@
-"""TLS to a daemon elsewhere: whom to trust, as curl does, and what a fault of it means in words.
+"""TLS to a daemon elsewhere: which authorities are trusted, as by curl, and what a fault of TLS means in
+words.
 
 Loaded only for an address that begins with https.
 """

@@ -1,4 +1,4 @@
-"""How a drill finds its own daemon, and asks it."""
+"""A drill's client of its own daemon: it finds the daemon and asks it."""
 
 from __future__ import annotations
 

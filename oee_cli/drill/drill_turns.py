@@ -1,5 +1,6 @@
-"""When orders of a drill that had fired were being executed, by their events: so many that others had to wait
-for room, and of two that exclude each other one at a time."""
+"""When orders of a drill that had fired were being executed, by their events: when so many were that others
+had to wait for room; and of two that exclude each other, that only one was at a time.
+"""
 
 from __future__ import annotations
 

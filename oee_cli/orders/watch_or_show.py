@@ -1,4 +1,4 @@
-"""What is looked at of an order that exists: `watch`, `show`."""
+"""The commands `watch` and `show`: they look at orders that exist."""
 
 from __future__ import annotations
 

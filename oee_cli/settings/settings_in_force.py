@@ -1,4 +1,4 @@
-"""What a running daemon works with, where that is not what is configured here.
+"""Compares the settings that a running daemon works with to those that are configured here.
 
 A daemon keeps what it read when it started, and the shell that started it may have had other variables.
 """

@@ -1,4 +1,4 @@
-"""What a listing can show: the columns that `--columns` takes, by name, and their exact values.
+"""The columns that a listing can show: those that `--columns` takes, by name, and their exact values.
 
 A table shortens what it shows (`lists.list_tables` says how); the values here are what CSV holds, exact and
 for programs. The names of the API's fields stand beside a few that people ask for.

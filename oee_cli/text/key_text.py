@@ -1,4 +1,4 @@
-"""An idempotency key as people give it."""
+"""Reads an idempotency key as people give it."""
 
 from __future__ import annotations
 

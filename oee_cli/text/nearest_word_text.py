@@ -1,4 +1,4 @@
-"""What was probably meant by a word that nothing here is called."""
+"""Finds the known word that somebody who mistyped one probably meant."""
 
 from __future__ import annotations
 

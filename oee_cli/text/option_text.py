@@ -1,5 +1,6 @@
-"""A refusal of the daemon, which names fields, in the words of who typed options. `oee submit` gives fields
-itself, and is told of them as they are."""
+"""Words a refusal of the daemon, which names fields, by the options that a person typed. `oee submit` gives
+fields itself, so its refusals stay as they are.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`oee wallet list` and `show`: what can be seen of wallets without their keys."""
+"""`oee wallet list` and `show`: they tell what can be seen of wallets without their keys."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What requests that place orders have in common: their headers, tokens that nobody knew yet, and the price
-that a new order is compared with.
+"""Shared by the requests that place orders: their headers, tokens that nobody knew yet, and the price that a
+new order is compared with.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Nothing is placed or changed for whoever means another network, or has set more protection than this daemon
-has in force.
+"""Refuses a request that means another network, or whose sender has set more protection than this daemon has
+in force, before it places or changes anything.
 
 A client says both in a header each; one that says nothing is not asked.
 """

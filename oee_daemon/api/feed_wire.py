@@ -1,4 +1,6 @@
-"""What waits and who watches, as it is told: markets, feeds, gaps; and the shapes of these answers."""
+"""The JSON of orders that wait, of their markets and of the watch over prices; and the shapes of these
+answers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""How the daemon is: alive, ready, its status for people, its figures for Prometheus."""
+"""`/healthz`, `/readyz`, `/api/status` and `/metrics`: whether the daemon lives, whether it is ready, its
+state for people, and its figures for Prometheus.
+"""
 
 from __future__ import annotations
 

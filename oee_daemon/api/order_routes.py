@@ -1,5 +1,6 @@
-"""Orders, quotes, fills and venues over HTTP. Reads the request, asks a use case,
-words the answer."""
+"""The routes of orders, quotes, fills and venues: each reads its request, calls the engine or `reads`, and
+words the answer.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What answers look like: plain dictionaries in camelCase, with amounts as decimal strings and times in
-RFC 3339 UTC with microseconds. How requests are read stands in `request_wire`.
+"""How the API writes orders, events and fills: plain dictionaries in camelCase, with amounts as decimal
+strings and times in RFC 3339 UTC with microseconds. How it reads requests stands in `request_wire`.
 """
 
 from __future__ import annotations

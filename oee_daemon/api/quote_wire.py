@@ -1,4 +1,4 @@
-"""What venues and events say, as it is shown: amounts net, as decimal strings, in camelCase.
+"""How the API writes quotes and what events say: amounts net, as decimal strings, in camelCase.
 
 Events are stored as `orders.events` writes them. Those of releases up to 0.1.0 are stored as they are shown.
 """

@@ -1,4 +1,4 @@
-"""What a target outside is told of an event: its kind, a sentence, and the event as everywhere."""
+"""The JSON that a target outside is sent of an event: its kind, a sentence, and the event object."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The tokens that are listed: symbol, mint, decimals, and which of them are worth one US dollar.
 
-The command line completes by them; what is traded, a network decides.
+The command line completes symbols by this list; a network decides what is traded.
 """
 
 from __future__ import annotations

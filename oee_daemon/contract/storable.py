@@ -1,4 +1,6 @@
-"""Text of strangers as Postgres and UTF-8 take it. Pure; what a screen shows of it is `oee_cli.text`'s."""
+"""Makes text of strangers storable, in Postgres and as UTF-8. Pure; what a screen shows of it is
+`oee_cli.text`'s.
+"""
 
 from __future__ import annotations
 

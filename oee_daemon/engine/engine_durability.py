@@ -1,4 +1,5 @@
-"""What the promise rests on in servers and can't be set by us: looked at when we start, and by the doctor.
+"""Checks that the servers keep what the promise rests on, where no connection can set it: at each start, and
+for the doctor.
 
 A connection's own settings are pinned (`postgres_connection`). Here is what the server, its standbys and
 whatever stands before it do: what makes the promise void is refused, what weakens it is told.

@@ -1,5 +1,5 @@
-"""What the leader knows of a pair between two ticks: which price is the nearest by each rule, and the last
-ones that were seen. Only a hint: what fires is decided by Postgres.
+"""What the leader knows of a pair between two ticks: the nearest price of each rule, and the prices that it
+saw last. Only a hint: Postgres decides what fires.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from oee_daemon.contract.ranking import BPS
 from oee_daemon.contract.risks import RISKS
 from oee_daemon.networks.holdings import MintFacts
 from oee_daemon.networks.network_listings import NewPool, NewToken
@@ -27,7 +28,6 @@ LOCKS_S = 120.0
 #: What selling back may cost beside fees and impact, basis points; and what of a venue's fee counts, which
 #: it tells itself: that of Raydium's dearest pools.
 SPREAD, VENUE_FEE = 500, 400
-BPS = 10_000
 #: What is said where nothing is known.
 NOBODY = "nobody could say"
 

@@ -1,4 +1,4 @@
-"""Orders that may have been executed without a trace here: the chain is asked before any is signed again.
+"""Asks the chain about orders that may have been executed without a trace here, before any is signed again.
 
 A database forgets: a standby takes over without the last second, a folder is put back from a snapshot, a
 backup is restored while its original went on. Then each live order is *in doubt*: it is `submitted`, which

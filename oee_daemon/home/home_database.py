@@ -1,5 +1,5 @@
-"""Which database a home works on, written down once it has answered, so that the home never begins on
-another one unasked: what was placed on the one is not known on the other, and would be bought again.
+"""Writes down which database a home works on, once that has answered, so that the home never begins on
+another one unasked: an order that was placed in the one is not known in the other, and would be bought again.
 
 The file says `own`, or where the database is, without account and password.
 """

@@ -1,4 +1,5 @@
-"""What protects money in the daemon of a home, written down, so that a later one that keeps less says so.
+"""Writes down which settings protected money in the daemon of a home, so that a later one that keeps less
+says so.
 
 A limit that was set in one shell alone is gone once another one starts the daemon, after a reboot for one.
 """

@@ -1,4 +1,6 @@
-"""What a network would take of a swap that is not built yet: for the eye, before an order is placed."""
+"""Estimates what a network would take of a swap that is not built yet: people see it before they place an
+order, and nothing is decided by it.
+"""
 
 from __future__ import annotations
 

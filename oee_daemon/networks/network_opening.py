@@ -1,6 +1,6 @@
-"""The setting `OEE_NETWORK` turned into a network.
+"""Makes the network that the setting `OEE_NETWORK` names.
 
-A network is a room of its own beside this file; its `network` module puts it together. Only what was asked
+A network is a room of its own beside this file; its `*_network` module puts it together. Only what was asked
 for is imported.
 """
 

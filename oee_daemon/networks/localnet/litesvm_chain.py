@@ -32,6 +32,7 @@ from oee_daemon.networks.localnet.localnet_json import Sent
 from oee_daemon.networks.localnet.localnet_sqlite import Landing, Ledger, Origin
 from oee_daemon.networks.localnet.localnet_token_index import TokenIndex
 from oee_daemon.networks.localnet.pool_program import program
+from oee_daemon.networks.localnet.sbpf_subroutines import POOL_SIZE
 
 #: Where programs and others read the time.
 _CLOCK = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
@@ -107,7 +108,7 @@ class Chain:
             self._put(address, account)
             # Those of new tokens are of other makers: no API knows them.
             data = account.data
-            if len(data) == localnet_pools.POOL_SIZE and data[40:72] == faucet:
+            if len(data) == POOL_SIZE and data[40:72] == faucet:
                 self.pools.append(localnet_pools.read_pool(address, data))
         if any(pool.market is localnet_pools.DEVNET for pool in self.pools):
             self._svm.add_program(localnet_pools.DEVNET_CPMM_ID, program(localnet_dialects.CPMM))

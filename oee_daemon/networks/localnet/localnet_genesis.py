@@ -19,6 +19,7 @@ from solders.pubkey import Pubkey
 from oee_daemon.contract.listed_tokens import LISTED, ON_DEVNET
 from oee_daemon.networks.localnet import localnet_pools
 from oee_daemon.networks.localnet.localnet_pools import Market
+from oee_daemon.networks.localnet.sbpf_subroutines import BPS
 
 SYSTEM_ID = Pubkey.default()
 LOOKUP_ID = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
@@ -130,7 +131,7 @@ def _pools(seed: int, one: Token, two: Token) -> Iterator[tuple[Pubkey, Account]
     between = _draw(*_BETWEEN, seed, "between", one.symbol, two.symbol)
     leans = {localnet_pools.RAYDIUM: 50, localnet_pools.METEORA: -50, localnet_pools.ORCA: between - 50}
     for market in localnet_pools.MARKETS:
-        lean = Fraction(apart * leans[market], 100 * localnet_pools.BPS)
+        lean = Fraction(apart * leans[market], 100 * BPS)
         yield from _pool(market, one, two, lean)
 
 

@@ -28,9 +28,9 @@ from oee_daemon.networks.localnet.localnet_json import Json
 from oee_daemon.networks.localnet.localnet_pools import Market, Pool, Quote
 from oee_daemon.networks.localnet.localnet_raydium import Query
 from oee_daemon.networks.localnet.localnet_swaps import Side
-from oee_daemon.networks.localnet.localnet_venues import BPS, Ask, Offers, Refused
+from oee_daemon.networks.localnet.localnet_venues import U64, Ask, Offers, Refused
+from oee_daemon.networks.localnet.sbpf_subroutines import BPS
 
-_U64 = 2**64 - 1
 _MARKETS = (localnet_pools.METEORA, localnet_pools.ORCA)
 #: Who Jupiter's labels are of, on mainnet.
 LABELS = {
@@ -54,7 +54,7 @@ def _refuse(message: str, code: str | None = None) -> Refused:
 
 def _ask(query: Query) -> Ask:
     mint_in, mint_out = localnet_venues.mints(query)
-    amount = localnet_venues.whole(query.get("amount"), _U64)
+    amount = localnet_venues.whole(query.get("amount"), U64)
     slippage = localnet_venues.whole(query.get("slippageBps", "50"), BPS)
     mode = query.get("swapMode", "ExactIn")
     if amount is None or slippage is None or mode not in ("ExactIn", "ExactOut"):

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 from solders.account import Account
 from solders.pubkey import Pubkey
 
-from oee_daemon.networks.localnet.sbpf_subroutines import AUTHORITY_SEED
+from oee_daemon.networks.localnet.sbpf_subroutines import AUTHORITY_SEED, BPS, MILLION, POOL_SIZE
 
 CPMM_ID = Pubkey.from_string("CPMMoo8L3F4NbTegBCKVNunggL7H1ZpdTHKxQB5qKP1C")
 #: Where Raydium has it on devnet.
@@ -27,8 +27,6 @@ TOKEN_ID = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 TOKEN_2022_ID = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
 WRAPPED_SOL = Pubkey.from_string("So11111111111111111111111111111111111111112")
 
-POOL_SIZE = 637
-MILLION, BPS = 1_000_000, 10_000
 _POOL_TAG, _CONFIG_TAG = (
     hashlib.sha256(f"account:{name}".encode()).digest()[:8] for name in ("PoolState", "AmmConfig")
 )

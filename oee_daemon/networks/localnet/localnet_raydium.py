@@ -22,10 +22,10 @@ from solders.transaction import VersionedTransaction
 from oee_daemon.networks.localnet import localnet_genesis, localnet_pools, localnet_swaps, localnet_venues
 from oee_daemon.networks.localnet.localnet_json import Json
 from oee_daemon.networks.localnet.localnet_swaps import Side
-from oee_daemon.networks.localnet.localnet_venues import BPS, Ask, Offers, Refused
+from oee_daemon.networks.localnet.localnet_venues import U64, Ask, Offers, Refused
+from oee_daemon.networks.localnet.sbpf_subroutines import BPS
 
 Query: TypeAlias = Mapping[str, str]
-_U64 = 2**64 - 1
 #: Micro-lamports a unit: very high, high, medium.
 _AUTO_FEE = {"vh": 25_216, "h": 10_000, "m": 5_000}
 _LEAST = 10
@@ -47,7 +47,7 @@ def _ask(query: Query, *, exact_out: bool) -> Ask:
         raise _refuse("REQ_INPUT_MINT_ERROR")
     if mint_out is None:
         raise _refuse("REQ_OUTPUT_MINT_ERROR")
-    amount = localnet_venues.whole(query.get("amount"), _U64)
+    amount = localnet_venues.whole(query.get("amount"), U64)
     if amount is None:
         raise _refuse("REQ_AMOUNT_ERROR")
     slippage = localnet_venues.whole(query.get("slippageBps"), BPS)
@@ -145,14 +145,14 @@ def transaction(offers: Offers, body: Json, *, exact_out: bool) -> Json:
     except ValueError:
         raise _refuse("REQ_WALLET_ERROR") from None
     price = body.get("computeUnitPriceMicroLamports")
-    number = localnet_venues.whole(price, _U64) if isinstance(price, str) else None
+    number = localnet_venues.whole(price, U64) if isinstance(price, str) else None
     if number is None:
         raise _refuse("REQ_COMPUTE_UNIT_PRICE_MICRO_LAMPORTS_ERROR")
     if body.get("txVersion") not in ("V0", "LEGACY"):
         raise _refuse("REQ_TX_VERSION_ERROR")
     mint_in, mint_out = localnet_venues.mints(data)
-    bound = localnet_venues.whole(data.get("otherAmountThreshold"), _U64)
-    amount = localnet_venues.whole(data.get("outputAmount" if exact_out else "inputAmount"), _U64)
+    bound = localnet_venues.whole(data.get("otherAmountThreshold"), U64)
+    amount = localnet_venues.whole(data.get("outputAmount" if exact_out else "inputAmount"), U64)
     if mint_in is None or mint_out is None or bound is None or not amount:
         raise _refuse("REQ_SWAP_RESPONSE_ERROR")
     found = offers.find([localnet_pools.RAYDIUM], Ask(mint_in, mint_out, amount, 0, exact_out))

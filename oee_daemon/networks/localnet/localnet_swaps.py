@@ -18,7 +18,8 @@ from solders.token.associated import get_associated_token_address
 
 from oee_daemon.networks.localnet import localnet_dialects, localnet_pools
 from oee_daemon.networks.localnet.localnet_json import MEMO_ID
-from oee_daemon.networks.localnet.localnet_pools import BPS, Pool
+from oee_daemon.networks.localnet.localnet_pools import Pool
+from oee_daemon.networks.localnet.sbpf_subroutines import BPS
 
 ATA_ID = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
 RENT_ID = Pubkey.from_string("SysvarRent111111111111111111111111111111111")

@@ -19,10 +19,12 @@ from oee_daemon.networks.localnet import localnet_genesis, localnet_pools
 from oee_daemon.networks.localnet.litesvm_chain import Chain
 from oee_daemon.networks.localnet.localnet_json import Json
 from oee_daemon.networks.localnet.localnet_pools import Market, Pool, Prices, Quote
+from oee_daemon.networks.localnet.sbpf_subroutines import BPS
 
 #: Units of computation that a swap asks for before anybody has simulated it; four times what it needs.
 UNIT_LIMIT = 200_000
-BPS = localnet_pools.BPS
+#: The most that an amount can be.
+U64 = 2**64 - 1
 
 
 class Refused(Exception):

@@ -15,10 +15,11 @@ from functools import lru_cache
 
 from solders.pubkey import Pubkey
 
+from oee_daemon.contract.ranking import BPS
 from oee_daemon.errors import VenueRefused
 from oee_daemon.networks.holdings import Extension, MintFacts
 from oee_daemon.networks.simulated import simulated_market
-from oee_daemon.networks.simulated.simulated_market import BPS, Pool
+from oee_daemon.networks.simulated.simulated_market import Pool
 from oee_daemon.networks.simulated.simulated_path import Moved, factor
 from oee_daemon.orders.swap import Quote, QuoteRequest
 

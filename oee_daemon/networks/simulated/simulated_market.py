@@ -17,12 +17,11 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from oee_daemon.contract.order_types import SwapMode
+from oee_daemon.contract.ranking import BPS
 from oee_daemon.errors import VenueRefused
 from oee_daemon.networks.simulated.simulated_path import Moved, factor, is_turned, key_of
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import MAX_UNITS, Token
-
-BPS = 10_000
 
 #: US dollars for one whole token; the reference prices of the simulated market.
 REFERENCE_USD: Mapping[str, Fraction] = MappingProxyType({

@@ -19,6 +19,7 @@ from decimal import Decimal
 from solders.pubkey import Pubkey
 
 from oee_daemon.contract.decimals import decimal_text
+from oee_daemon.contract.ranking import BPS
 from oee_daemon.networks.holdings import Extension
 from oee_daemon.networks.solana.solana_programs import TOKEN, TOKEN_2022
 
@@ -31,7 +32,6 @@ _MINT_KIND = 1
 #: program is asked (5) and that it can be paused (4).
 ACCOUNT_BYTES, MOST_ACCOUNT_BYTES = 165, 165 + 1 + 4 + 12 + 4 + 5 + 4
 _NOBODY = bytes(32)
-BPS = 10_000
 #: Numbers of `ExtensionType`.
 _FEE, _CLOSE, _STATE, _STUCK, _DELEGATE, _HOOK, _METADATA, _PAUSE = 1, 3, 6, 9, 12, 14, 19, 26
 

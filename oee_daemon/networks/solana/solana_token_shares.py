@@ -15,6 +15,7 @@ from typing import Any
 
 from solders.pubkey import Pubkey
 
+from oee_daemon.contract.ranking import BPS
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
@@ -22,7 +23,6 @@ from oee_daemon.networks.solana.solana_mint_reader import data_of
 from oee_daemon.networks.solana.solana_new_pools import PoolFacts
 from oee_daemon.networks.solana.solana_unit_pricing import accounts_of
 
-BPS = 10_000
 #: Wallets that are counted together.
 _WALLETS = 10
 #: Seconds for which an answer holds: shares are locked a minute or two after a pool opens, and wallets move.

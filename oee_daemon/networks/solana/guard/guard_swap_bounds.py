@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from oee_daemon.contract.ranking import BPS
 from oee_daemon.networks.solana.guard.guard_message import Step, refuse
 from oee_daemon.networks.solana.solana_programs import (
     AMM_V4,
@@ -29,7 +30,6 @@ class Bound(NamedTuple):
     exact: str
 
 
-_BPS = 10_000
 #: Bytes of a hop of Jupiter's first routes: a market without parameters, its percentage, two numbers.
 _LEAST_HOP = 4
 #: By its number in Jupiter's interface (`Swap`), the bytes of a market's parameters: Raydium's and Meteora's
@@ -73,8 +73,8 @@ def _slipped(given: int, quoted: int, bps: int, exact: str) -> Bound:
     the worse one counts. An exact output that is not met to the unit fails (its `ExactOutAmountNotMatched`).
     """
     if exact == "in":
-        return Bound(given, quoted * (_BPS - bps) // _BPS, "in")
-    return Bound(-(-quoted * (_BPS + bps) // _BPS), given, "out")
+        return Bound(given, quoted * (BPS - bps) // BPS, "in")
+    return Bound(-(-quoted * (BPS + bps) // BPS), given, "out")
 
 
 def _route(exact: str) -> Callable[[bytes, int], Bound]:

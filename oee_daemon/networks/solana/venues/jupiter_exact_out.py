@@ -14,6 +14,7 @@ from typing import Any
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.pubkey import Pubkey
 
+from oee_daemon.contract.ranking import BPS
 from oee_daemon.errors import SwapTooLong, VenueError
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, read_json
 from oee_daemon.networks.solana.solana_swap_assembly import assembled
@@ -33,7 +34,6 @@ from oee_daemon.networks.solana.venues.venue_route_widths import Widths
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap
 
-_BPS = 10_000
 #: Bytes of a quote that is kept; one of many hops has some thousand.
 _LONGEST = 32_768
 #: Tables that a swap may name; more than a transaction has room for.
@@ -173,4 +173,4 @@ class ExactOut:
 
 def _most(given: int, bps: int) -> int:
     """What the swap of such a quote may spend at most, as the guard reads it."""
-    return -(-given * (_BPS + bps) // _BPS)
+    return -(-given * (BPS + bps) // BPS)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from oee_daemon.contract.ranking import BPS
 from oee_daemon.errors import AttemptFailed, VenueError, VenueLate
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import (
@@ -25,7 +26,6 @@ from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site, now
 from oee_daemon.orders.tokens import MAX_UNITS
 
-_BPS = 10_000
 #: Characters of a price impact that are read.
 _LONGEST = 100
 _ADDRESS = re.compile("[1-9A-HJ-NP-Za-km-z]{32,44}")
@@ -150,9 +150,9 @@ def bps_of(value: object, per_one: int) -> int | None:
     if impact is None or not impact.is_finite():
         return None
     # Before it becomes a whole number: to write one of a million digits takes minutes.
-    if impact > _BPS:
-        return _BPS
-    return min(_BPS, int((impact * per_one).to_integral_value("ROUND_CEILING")))
+    if impact > BPS:
+        return BPS
+    return min(BPS, int((impact * per_one).to_integral_value("ROUND_CEILING")))
 
 
 def ids_of(rows: object, name: str) -> tuple[str, ...]:
@@ -171,4 +171,4 @@ def slippage_bps(quoted: int, bound: int, *, exact_out: bool) -> int:
             code="slippage_exceeded",
             retryable=True,
         )
-    return min(_BPS, room * _BPS // quoted)
+    return min(BPS, room * BPS // quoted)
