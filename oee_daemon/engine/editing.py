@@ -27,14 +27,16 @@ from oee_daemon.contract.setting_protection import OF_WORKERS
 from oee_daemon.contract.status import FINAL, Status
 from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.engine_spending_limits import SpendingLimits
+from oee_daemon.engine.engine_token_desk import TokenDesk
 from oee_daemon.engine.intake import CANCEL_S, moved_on
 from oee_daemon.engine.placing import Placing
-from oee_daemon.errors import Conflict, Halted, InvalidInput
+from oee_daemon.errors import AttemptFailed, Conflict, Halted, InvalidInput
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.conditions import limit_text, rule_of
 from oee_daemon.orders.edited_terms import as_compared, edited_terms
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
+from oee_daemon.orders.tokens import Token
 from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.store import editing_sql, order_rows
 from oee_daemon.store.creating_sql import Armed
@@ -78,9 +80,8 @@ class Editing:
                 seen = await asyncio.to_thread(self.identity.must_be_settled)
             order = await aside(self.db, order_rows.must_find, order_id)
             _must_wait(order, expected)
+            spent, bought = await self._tokens(order)
             changes = read(order)
-            tokens = self.network.tokens
-            spent, bought = tokens.by_mint(order.input_mint), tokens.by_mint(order.output_mint)
             terms = edited_terms(order, changes, spent, bought).keeping(self.keeps)
             said = _differences(order, terms)
             if not said:
@@ -96,6 +97,16 @@ class Editing:
                 return stored
             # It moved between the two looks: it is looked at again, and refused where it waits no more.
             await asyncio.to_thread(moved_on, until)
+
+    async def _tokens(self, order: Order) -> tuple[Token, Token]:
+        """What it spends and what it buys, also where another daemon has met them: amounts and bounds of a
+        token that is not known would be off by powers of ten. Raises `Conflict`."""
+        await TokenDesk(self.db, self.network).know((order.input_mint, order.output_mint))
+        try:
+            spent, bought = map(self.network.tokens.traded, (order.input_mint, order.output_mint))
+        except AttemptFailed as e:
+            raise Conflict(e.message, code=e.code) from None
+        return spent, bought
 
     async def _arm(self, order: Order, terms: Terms, *, trails_on: bool) -> Armed:
         """What it is compared with; the market is asked where that changes. Raises as `Placing.armed`."""

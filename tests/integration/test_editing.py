@@ -24,12 +24,13 @@ from oee_daemon.engine.engine_spending_limits import SpendingLimits
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.placing import Placing
 from oee_daemon.errors import Conflict, Halted, InvalidInput, OverLimit, Refused
+from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import BY_LIMITS, Order
 from oee_daemon.orders.terms import terms_of
-from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.orders.tokens import TOKENS, Token
 from oee_daemon.settings import Settings
-from oee_daemon.store import halt_row
+from oee_daemon.store import halt_row, token_rows
 from oee_daemon.store.creating_sql import Armed
 from tests.kit.engine import BOOK, Bench
 from tests.kit.now import now
@@ -75,6 +76,34 @@ def test_an_edit_is_not_denied_for_what_is_asked_after_it(bench: Bench) -> None:
     told = json.loads(bytes(now(edit_routes.edit(request, str(order.id))).body))
     assert (told["orderId"], told["targetPrice"], told["market"]) == (str(order.id), "80", None)
     assert bench.order(order.id).target_price == 80
+
+
+@pytest.mark.parametrize("met", [True, False])
+def test_a_token_that_another_daemon_has_met_is_counted_by_its_decimals(bench: Bench, met: bool) -> None:
+    """Of one without any its bound was a billionth of itself: the limit was bought at whatever price."""
+    token = Token("NEW", "New1111111111111111111111111111111111111111", 9)
+    given = {"input_token": TOKENS["USDC"], "output_token": token, "amount": 100 * USD}
+    terms = terms_of({**given, "type": OrderType.LIMIT, "target_price": Decimal(2)})
+    armed = Armed(rule=Rule.BUY_LIMIT, price=Decimal(2), data={})
+    order, _ = now(bench.intake.accept(terms, None, armed))
+    assert order.min_receive == 50 * 10**9
+    if met:
+        with bench.db.connect() as conn:
+            token_rows.see(conn, token.mint, token.decimals, {"program": "p", "extensions": []})
+    chain: Any = object()
+    network = replace(
+        bench.network(bench.chain()), tokens=TokenBook("simulated", TOKENS.values()), mints=chain
+    )
+    editing = Editing(bench.db, bench.feed, network, Placing(network))
+    work = editing.edit(order.id, lambda _: {"slippage_bps": 70})
+    if met:
+        assert now(work).min_receive == order.min_receive
+        assert bench.order(order.id).slippage_bps == 70
+    else:
+        with pytest.raises(Conflict, match="does not know the token") as refused:
+            now(work)
+        assert refused.value.code == "unknown_token"
+        assert bench.order(order.id).event_seq == order.event_seq
 
 
 def test_price_bound_and_amount_follow_and_the_key_finds_it_by_its_first_body(bench: Bench) -> None:
