@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -51,13 +51,15 @@ class TokenDesk:
             self.book.learn(*map(_known, await aside(self._db, token_rows.some, missing)))
 
     async def learn(self, *names: object) -> None:
-        """A mint that nobody has met is read from the chain and kept, before an order names it.
+        """A mint that nobody has met is read from the chain and kept, before an order names it; and a symbol
+        is whose it is by now, for another daemon may have given it to another token.
 
-        What is no mint stays unknown. Raises `ChainUnavailable`: then nothing is stored.
+        What is neither stays unknown. Raises `ChainUnavailable`: then nothing is stored.
         """
         if self._network.mints is None:
             return
         asked = {name.strip() for name in names if isinstance(name, str)}
+        await self._know_symbols(name for name in asked if not _ADDRESS.fullmatch(name))
         mints = [name for name in asked if name not in self.book and _ADDRESS.fullmatch(name)]
         if not mints:
             return
@@ -66,6 +68,14 @@ class TokenDesk:
         for facts in (await self._read(self._network.mints, missing)).values() if missing else ():
             await aside(self._db, token_rows.see, facts.mint, facts.decimals, _facts_row(facts))
             self.book.learn(KnownToken(facts))
+
+    async def _know_symbols(self, names: Iterable[str]) -> None:
+        borne = {name.lower(): self.book.bearing(name) for name in names}
+        # A pinned one is nobody else's.
+        borne = {name: mints for name, mints in borne.items() if not any(map(self.book.is_pinned, mints))}
+        if borne:
+            mints = [mint for bearing in borne.values() for mint in bearing]
+            self.book.learn(*map(_known, await aside(self._db, token_rows.named, list(borne), mints)))
 
     async def accepted(self, mints: Collection[str]) -> Mapping[str, Collection[str]]:
         """The extensions whose risk the user takes, by mint: as Postgres says it now, not from memory."""
@@ -138,7 +148,10 @@ class TokenDesk:
         return found[mint]
 
     async def all_facts(self) -> Mapping[str, MintFacts]:
-        """Of all that is listed, by mint: as the chain says it now, or as it was when it was added."""
+        """Of all that is listed, by mint: as the chain says it now, or as it was when it was added. Other
+        daemons may have added some."""
+        if self._network.mints is not None:
+            await asyncio.to_thread(self.load)
         listed = [token.mint for token in self.book]
         known = {mint: found.facts for mint in listed if (found := self.book.known(mint)) is not None}
         if self._network.mints is None:

@@ -105,6 +105,10 @@ class TokenBook:
             )
         return found
 
+    def bearing(self, symbol: str) -> list[str]:
+        """The mints of those that bear the symbol, in any case."""
+        return [token.mint for token in self._by_symbol.get(symbol.lower(), ())]
+
     def find(self, name: str, field: str) -> Token:
         """The token of a symbol, in any case, or of a mint.
 

@@ -20,6 +20,13 @@ _ALL = Statement(
 _SOME = Statement(
     f"-- some: by their mints\nSELECT {_COLUMNS} FROM tokens WHERE mint = ANY(%(mints)s)", named_row
 )
+_NAMED = Statement(
+    f"""
+    -- named: by their symbols, in small letters, and by their mints
+    SELECT {_COLUMNS} FROM tokens WHERE lower(symbol) = ANY(%(symbols)s) OR mint = ANY(%(mints)s)
+    """,  # noqa: S608  # our own columns
+    named_row,
+)
 _SEE = Statement("""
     -- see: a token that an order names; what is known of it already stays
     INSERT INTO tokens (mint, decimals, facts) VALUES (%(mint)s, %(decimals)s, %(facts)s)
@@ -44,6 +51,10 @@ def every(conn: Connection) -> Sequence[Any]:
 
 def some(conn: Connection, mints: Sequence[str]) -> Sequence[Any]:
     return _SOME.all(conn, {"mints": list(mints)})
+
+
+def named(conn: Connection, symbols: Sequence[str], mints: Sequence[str]) -> Sequence[Any]:
+    return _NAMED.all(conn, {"symbols": list(symbols), "mints": list(mints)})
 
 
 def see(conn: Connection, mint: str, decimals: int, facts: Mapping[str, Any]) -> None:

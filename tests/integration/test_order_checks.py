@@ -287,6 +287,22 @@ def test_an_account_that_the_way_makes_is_counted_before_anything_is_built(
     bench.loop.run(checks.at_choice(order, quote, 10**8, means))
 
 
+def test_a_symbol_is_of_the_token_that_another_daemon_has_given_it_to(bench: Bench, made_up: MadeUp) -> None:
+    """Whoever had read the tokens at its start bought the one that bore it then; and a batch that was placed
+    by one daemon was placed once more by another, which did not know the symbol."""
+    mine, other = desk(bench), desk(bench)
+    bench.loop.run(mine.add(JUP.mint, "FOO", []))
+    bench.loop.run(other.learn(" foo ", "USDC", "nobody's"))
+    assert other.book.find("FOO", "x").mint == JUP.mint
+    bench.loop.run(mine.remove("FOO"))
+    bench.loop.run(mine.add(TOKENS["BONK"].mint, "Foo", []))
+    bench.loop.run(other.learn("FOO"))
+    assert other.book.find("FOO", "x").mint == TOKENS["BONK"].mint
+    third = desk(bench)
+    bench.loop.run(third.all_facts())
+    assert [token.symbol for token in third.book] == ["SOL", "USDC", "Foo"]
+
+
 def test_what_is_said_of_a_token_is_kept_and_taken_back(bench: Bench, made_up: MadeUp) -> None:
     mine, other = desk(bench), desk(bench)
     made_up.risky(JUP.mint)
