@@ -9,6 +9,8 @@ read.
 
 from __future__ import annotations
 
+import functools
+
 from oee_daemon.networks.localnet.localnet_dialects import Dialect
 from oee_daemon.networks.localnet.pool_program_checks import check_market, check_pool
 from oee_daemon.networks.localnet.pool_program_input import find_accounts, read_instruction
@@ -40,6 +42,7 @@ from oee_daemon.networks.localnet.sbpf_subroutines import (
 )
 
 
+@functools.cache
 def program(dialect: Dialect) -> bytes:
     """The ELF file."""
     writer = Writer()

@@ -11,10 +11,10 @@ import pytest
 from oee_daemon.networks.conformance import chain_suite as chains
 from oee_daemon.networks.conformance import venue_suite as venues
 from oee_daemon.networks.solana.solana_profile import LOCALNET
-from tests.networks.localnet.conftest import Localnet, genesis_once, make, net
+from tests.networks.localnet.conftest import Localnet, make, net
 from tests.networks.solana.held_rigs import ChainRig, VenueRig
 
-__all__ = ["genesis_once", "make", "net"]  # fixtures
+__all__ = ["make", "net"]  # fixtures
 
 R = TypeVar("R")
 Check = Callable[[R], Coroutine[Any, Any, None]]
