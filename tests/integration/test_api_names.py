@@ -13,6 +13,7 @@ import pytest
 
 from oee_cli.api import client_processes
 from oee_daemon.api.api_listeners import Listeners
+from tests.kit.daemons import NO_TLS
 
 TOKEN = "t" * 43
 
@@ -37,14 +38,14 @@ def listeners(folder: Path, host: str, names: str | None = None) -> Listeners:
 
 
 async def over_socket(folder: Path) -> int:
-    transport = httpx.AsyncHTTPTransport(uds=str(folder / "s"))
-    async with httpx.AsyncClient(transport=transport, timeout=5) as client:
+    transport = httpx.AsyncHTTPTransport(uds=str(folder / "s"), verify=NO_TLS)
+    async with httpx.AsyncClient(transport=transport, timeout=5, verify=NO_TLS) as client:
         return (await client.get("http://localhost/api/orders")).status_code
 
 
 async def asked(opened: Listeners, address: str, host: str, path: str = "/api/orders") -> int:
     port = opened.http()["url"].rpartition(":")[2]
-    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=5, verify=NO_TLS) as client:
         headers = {"Host": host.replace("PORT", port), "Authorization": f"Bearer {TOKEN}"}
         return (await client.get(f"http://{address}:{port}{path}", headers=headers)).status_code
 
@@ -183,8 +184,10 @@ def test_a_socket_that_was_removed_is_made_anew_and_who_is_connected_stays(folde
     async def run() -> None:
         opened = listeners(folder, "127.0.0.1")
         await opened.open()
-        transport = httpx.AsyncHTTPTransport(uds=str(folder / "s"))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as connected:
+        transport = httpx.AsyncHTTPTransport(uds=str(folder / "s"), verify=NO_TLS)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://localhost", verify=NO_TLS
+        ) as connected:
             assert (await connected.get("/x")).status_code == 200
             for _ in range(2):
                 (folder / "s").unlink()

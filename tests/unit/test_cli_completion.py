@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,9 +21,13 @@ def made(shell: str) -> str:
     return script(shell, typer.main.get_command(app))
 
 
+#: What is the same every time is made once: all commands are built for it.
+kept = functools.cache(made)
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_script_is_the_same_every_time_and_knows_every_command(shell: str) -> None:
-    text = made(shell)
+    text = kept(shell)
     assert text == made(shell)
     for word in ("buy", "submit", "daemon", "restart", "slippage", "idempotency", "exit-codes", *SYMBOLS):
         assert word in text
@@ -36,7 +41,7 @@ def test_its_shell_can_read_it(shell: str, tmp_path: Path) -> None:
     if found is None:
         pytest.skip(f"{shell} is not on this machine")
     path = tmp_path / "completion"
-    path.write_text(made(shell))
+    path.write_text(kept(shell))
     subprocess.run([found, "-n", str(path)], check=True, timeout=10)
 
 
@@ -77,7 +82,7 @@ def test_bash_offers_what_fits(line: list[str], offered: str, tmp_path: Path) ->
     if bash is None:
         pytest.skip("bash is not on this machine")
     path = tmp_path / "oee.bash"
-    path.write_text(made("bash"))
+    path.write_text(kept("bash"))
     program = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _oee; echo "${COMPREPLY[*]}"'
     done = subprocess.run(
         [bash, "-c", program, "bash", str(path), *line],

@@ -185,8 +185,9 @@ def test_nobody_waits_for_who_reads_the_log(
         configure("info")
 
         def say_much() -> None:
-            for n in range(5_000):
-                log.warning("line %s", n, extra={"order_id": "x" * 100})
+            # More than any of them takes in before somebody reads.
+            for n in range(1_000):
+                log.warning("line %s", n, extra={"order_id": "x" * 1_000})
 
         speaker = threading.Thread(target=say_much, daemon=True)
         speaker.start()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oee_daemon.embedded import Servers
-from tests.kit.homes import open_folder
+from tests.kit.homes import furnished, open_folder
 from tests.kit.own_servers import queue, sql
 
 
@@ -44,10 +44,11 @@ def make(home: Path) -> Iterator[Callable[..., Servers]]:
 
 @pytest.fixture(scope="package")
 def template() -> Iterator[Path]:
-    """A home with a row and a key in it, made once: initdb is the slow part of these tests."""
+    """A home with a row and a key in it, made once. Its database is that of all prepared homes: initdb would
+    be the slow part of these tests."""
     path = open_folder()
     path.chmod(0o755)
-    servers = Servers(path / "home", postgres=True, valkey=True)
+    servers = Servers(furnished(path / "home"), postgres=True, valkey=True)
     try:
         servers.start()
         sql(servers, "CREATE TABLE kept AS SELECT 42 AS n")

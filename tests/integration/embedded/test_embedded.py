@@ -21,6 +21,7 @@ from oee_daemon.embedded import Servers, embedded_folders, embedded_orphans, emb
 from oee_daemon.embedded.embedded_account import choose
 from oee_daemon.start_errors import HomeLost, StartFailed
 from tests.kit.accounts import LINUX, ROOT, on_linux
+from tests.kit.homes import furnished
 from tests.kit.own_servers import alive, mode, pids, queue, sql
 
 Answer = TypeVar("Answer")
@@ -186,7 +187,7 @@ def test_servers_of_a_lost_home_are_killed_and_leave_sockets_alone(home: Path, f
         for loss in lost:
             raise loss
 
-    servers = Servers(home, postgres=True, valkey=True, must_be_held=must_be_held)
+    servers = Servers(furnished(home), postgres=True, valkey=True, must_be_held=must_be_held)
     servers.start()
     started = pids(servers)
     lost.append(HomeLost(home))

@@ -11,11 +11,13 @@ import pytest
 from oee_daemon.embedded import Servers, embedded_folders
 from oee_daemon.embedded.embedded_account import choose
 from oee_daemon.start_errors import StartFailed
+from tests.kit.homes import furnished
 from tests.kit.own_servers import mode, queue, sql
 
 
 def test_a_long_home_has_its_sockets_in_a_short_place(folder: Path, make: Callable[..., Servers]) -> None:
-    home = folder / ("long" * 20) / "home"
+    (folder / ("long" * 20)).mkdir()
+    home = furnished(folder / ("long" * 20) / "home")
     servers = make(home)
     sockets = embedded_folders.sockets(home, choose(None))
     try:

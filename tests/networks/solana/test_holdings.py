@@ -34,7 +34,7 @@ from oee_daemon.networks.solana.solana_token_holdings import SolanaHoldings
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.tokens import TOKENS, Token
-from tests.kit.daemons import until
+from tests.kit.daemons import NO_TLS, until
 from tests.networks.solana.local import Local, localnet
 
 SOL, USDC, BONK, JUP = (TOKENS[symbol] for symbol in ("SOL", "USDC", "BONK", "JUP"))
@@ -85,7 +85,9 @@ def listed(local: Local, symbol: str) -> Token:
     """A token of Token-2022 that localnet has beside the listed ones, as its API tells it."""
     import httpx
 
-    found = httpx.get(f"{local.address}/jupiter/tokens/v2/search?query={symbol}", trust_env=False).json()[0]
+    found = httpx.get(
+        f"{local.address}/jupiter/tokens/v2/search?query={symbol}", trust_env=False, verify=NO_TLS
+    ).json()[0]
     return Token(symbol, found["id"], found["decimals"])
 
 

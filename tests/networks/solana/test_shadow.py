@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import pytest
 import oee_daemon.networks.solana.shadow as shadow_room
 from oee_daemon.networks.solana.shadow.shadow_swap import WATCHED_BLOCKS, Shadowed, shown_as
 from oee_daemon.networks.solana.solana_look_evidence import Answer, Status
-from tests.networks.solana.local import Local, localnet
+from tests.networks.solana.local import SLOT_MS, Local, localnet
 
 NODES: Sequence[dict[str, object]] = (
     {"name": "behind", "lag": 60},
@@ -40,10 +42,12 @@ def shadowed(
     environ["OEE_RPC_URLS"] = ",".join(f"{local.address}/{node}" for node in nodes)
     command = [sys.executable, "-m", "oee_cli", "shadow", "--network", "localnet", "--for", span, "--json"]
     process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
-    others = 0
-    while process.poll() is None:
-        others += 1
+    for others in itertools.count():
         local.rpc("requestAirdrop", local.wallet.address, 10**6 + others)
+        # One a slot: as many as they can would be a hundred in each, which is nothing else to be wrong about.
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(SLOT_MS / 1000)
+            break
     assert process.stdout is not None
     with process.stdout as said:
         return process.returncode, [json.loads(line) for line in said]
