@@ -25,7 +25,7 @@ from oee_daemon.embedded import Servers
 from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.settings import Settings
 from oee_daemon.store.database import open_database
-from tests.kit.databases import Databases
+from tests.kit.databases import EMPTY, Databases
 from tests.kit.homes import furnished, open_folder, open_run
 from tests.kit.simulated_tables import simulation
 from tests.kit.tables import read_columns
@@ -149,6 +149,33 @@ def database_url(databases: Databases) -> Iterator[str]:
     url = databases.take()
     yield url
     databases.give(url)
+
+
+@pytest.fixture(scope="session")
+def shared_url(databases: Databases) -> str:
+    """One more copy of the migrated template; it goes with the servers."""
+    return databases.take()
+
+
+@pytest.fixture(scope="session")
+def shared_db(shared_url: str) -> Iterator[Engine]:
+    engine = open_database(shared_url, pool_size=24)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def empty_db(shared_db: Engine) -> Engine:
+    """The shared database, with nothing in it: for whoever changes neither its schema nor its settings."""
+    with shared_db.connect() as conn:
+        conn.exec_driver_sql(EMPTY)
+    return shared_db
+
+
+@pytest.fixture
+def empty_url(shared_url: str, empty_db: Engine) -> str:
+    """The address of that one."""
+    return shared_url
 
 
 @pytest.fixture(scope="session")

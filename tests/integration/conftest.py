@@ -1,7 +1,5 @@
-"""The bench that the engine's own tests work at. The API's and the daemon's tests don't need it.
-
-They share one database, which is emptied before each.
-"""
+"""The bench that the engine's own tests work at, on the database that tests share. The API's and the daemon's
+tests don't need it."""
 
 from __future__ import annotations
 
@@ -14,32 +12,10 @@ import pytest
 from sqlalchemy import Engine
 
 from oee_daemon import failpoints
-from oee_daemon.store.database import open_database
 from oee_daemon.store.postgres_line import Line
-from tests.kit.databases import EMPTY, Databases, connect
+from tests.kit.databases import connect
 from tests.kit.engine import Bench
 from tests.kit.now import now
-
-
-@pytest.fixture(scope="session")
-def shared_url(databases: Databases) -> str:
-    """One more copy of the migrated template; it goes with the servers."""
-    return databases.take()
-
-
-@pytest.fixture(scope="session")
-def shared_db(shared_url: str) -> Iterator[Engine]:
-    engine = open_database(shared_url, pool_size=24)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def empty_url(shared_url: str, shared_db: Engine) -> str:
-    """The address of the shared database, with nothing in it."""
-    with shared_db.connect() as conn:
-        conn.exec_driver_sql(EMPTY)
-    return shared_url
 
 
 @pytest.fixture

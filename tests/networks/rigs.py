@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from uuid import uuid4
 
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import URL, Engine, func, insert, select
 
 from oee_daemon.contract.order_types import SwapMode
 from oee_daemon.networks.conformance import chain_suite as chains
@@ -43,9 +43,18 @@ def request_of(mode: SwapMode, amount: int = 10**9, *, number: int = 1, attempt:
     )
 
 
+#: The last line to each database. It ends with that.
+_lines: dict[URL, Line] = {}
+
+
 def line_to(ledger: Engine) -> Line | None:
-    """By which a ledger in Postgres is asked. It ends with its database."""
-    return Line(ledger.url) if ledger.dialect.name == "postgresql" else None
+    """By which a ledger in Postgres is asked: one for all tests, unless another's is in the air."""
+    if ledger.dialect.name != "postgresql":
+        return None
+    found = _lines.get(ledger.url)
+    if found is None or found._busy or found._closed:
+        found = _lines[ledger.url] = Line(ledger.url)
+    return found
 
 
 class ChainRig:

@@ -40,7 +40,7 @@ def named(check: Callable[..., None]) -> str:
 
 @pytest.fixture(params=["postgres", "sqlite"])
 def ledger(request: pytest.FixtureRequest) -> Engine:
-    found: Engine = request.getfixturevalue("db" if request.param == "postgres" else "ledger_file")
+    found: Engine = request.getfixturevalue("empty_db" if request.param == "postgres" else "ledger_file")
     return found
 
 

@@ -12,7 +12,7 @@ from tests.networks.simulated.chain_bench import Bench
 
 @pytest.fixture(params=["postgres", "sqlite"])
 def ledger(request: pytest.FixtureRequest) -> Engine:
-    found: Engine = request.getfixturevalue("db" if request.param == "postgres" else "ledger_file")
+    found: Engine = request.getfixturevalue("empty_db" if request.param == "postgres" else "ledger_file")
     return found
 
 
