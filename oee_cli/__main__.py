@@ -21,7 +21,7 @@ def _leave(_number: int, _frame: object) -> None:
     os._exit(130)
 
 
-def _interrupted(ours: object, by: object) -> None:
+def _exit_interrupted(ours: object, by: object) -> None:
     """Ctrl-C from now on is `by`, where it is `ours`: whoever has it ignored has it ignored."""
     if _signal.getsignal(_signal.SIGINT) is ours:
         _signal.signal(_signal.SIGINT, by)
@@ -29,7 +29,7 @@ def _interrupted(ours: object, by: object) -> None:
 
 if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "oee":  # noqa: PTH119  # before pathlib
     # Before anything else is imported, which is most of a short command's time.
-    _interrupted(_signal.default_int_handler, _leave)
+    _exit_interrupted(_signal.default_int_handler, _leave)
 
 from oee_cli.search_path import import_only_ours  # noqa: E402
 
@@ -49,7 +49,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def main() -> None:
     """The console script."""
-    _interrupted(_signal.default_int_handler, _leave)
+    _exit_interrupted(_signal.default_int_handler, _leave)
     import_only_ours()
     _read_zone()
     gc.set_threshold(_GARBAGE_AFTER)
@@ -59,7 +59,7 @@ def main() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  # to the end
     try:
         code = _end(sys.argv[1:])
-        _interrupted(_signal.default_int_handler, _leave)
+        _exit_interrupted(_signal.default_int_handler, _leave)
     except KeyboardInterrupt:
         code = 130
     if os.environ.get("OEE_DEBUG") == "1" and code not in (130, 143):
@@ -183,7 +183,7 @@ def _run(arguments: list[str]) -> int:
         # Not `command()`: it would turn a closed pipe into exit 1 and print errors its own way.
         with command.make_context("oee", list(arguments)) as context:
             # From here on there may be something to put away, or to say.
-            _interrupted(_leave, _signal.default_int_handler)
+            _exit_interrupted(_leave, _signal.default_int_handler)
             code = command.invoke(context)
     except typer.Exit as e:
         return e.exit_code

@@ -53,21 +53,21 @@ def main() -> int:
             )
             return EXIT_USAGE
     except StartFailed as e:
-        return _ended(e)
+        return _report_end(e)
     except KeyboardInterrupt:
         log.info("told to stop while starting")
     except Exception as e:
-        return _ended(_unplanned(e))
+        return _report_end(_unplanned_error(e))
     return EXIT_DONE
 
 
-def _ended(e: StartFailed) -> int:
+def _report_end(e: StartFailed) -> int:
     """Says why, for a person, and how, for who started us."""
     print(f"x  {logs.clean_lines(e.message)}", file=sys.stderr, flush=True)
     return e.exit_code
 
 
-def _unplanned(e: Exception) -> StartFailed:
+def _unplanned_error(e: Exception) -> StartFailed:
     """The sentence for what nobody foresaw; where it happened is in the log."""
     if OutOfThreads.means(e):
         return OutOfThreads("oee")

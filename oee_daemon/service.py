@@ -203,7 +203,7 @@ class Service:
         self._home.phase("schema")
         self._worker.hand(self._settings)
         for number in inherited.farewells():
-            loop.add_signal_handler(number, self._asked, stop, number.name)
+            loop.add_signal_handler(number, self._stop_asked, stop, number.name)
         if signal.SIGHUP not in inherited.farewells():
             loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         hints = asyncio.create_task(self._state.hub.run())
@@ -224,7 +224,7 @@ class Service:
         finally:
             await self._stop(hints)
 
-    def _asked(self, stop: asyncio.Event, name: str) -> None:
+    def _stop_asked(self, stop: asyncio.Event, name: str) -> None:
         log.info("asked to stop", extra={"signal": name})
         stop.set()
 

@@ -225,7 +225,7 @@ def check_folder(folder: Path) -> None:
     try:
         found = folder.stat()
     except PermissionError:
-        raise _closed(folder) from None
+        raise _closed_folder_error(folder) from None
     except OSError:
         return
     if found.st_uid not in (os.geteuid(), 0):
@@ -245,7 +245,7 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def _closed(folder: Path) -> Forbidden:
+def _closed_folder_error(folder: Path) -> Forbidden:
     """That this account doesn't get as far as `folder`, by the first on the way that it can't enter."""
     step = next((step for step in reversed(folder.parents) if not os.access(step, os.X_OK)), folder.parent)
     owner = step.stat().st_uid

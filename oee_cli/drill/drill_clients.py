@@ -76,7 +76,7 @@ class Clients:
             return
         path = f"/api/orders/{'group' if isinstance(asked, Pair) else 'execute'}"
         key = f"drill-{self._progress.seed}-{number}"
-        body = _stamped(asked)
+        body = _stamp_times(asked)
         while not self._over.is_set():
             with suppress(httpx.HTTPError, KeyError, ValueError), client_of(self._home, 5) as client:
                 answer = client.post(path, json=body, headers={KEY_HEADER: key})
@@ -94,7 +94,7 @@ class Clients:
                     return
                 if answer.status_code == 422:
                     # Its time was over before the daemon was there to take it: it is asked for anew.
-                    key, body = f"{key}-anew", _stamped(asked)
+                    key, body = f"{key}-anew", _stamp_times(asked)
             self._over.wait(AGAIN_S)
 
     def _note(
@@ -127,5 +127,5 @@ class Clients:
             self._later(AGAIN_S, what)
 
 
-def _stamped(asked: Wait | Pair | Mapping[str, Any]) -> Mapping[str, Any]:
+def _stamp_times(asked: Wait | Pair | Mapping[str, Any]) -> Mapping[str, Any]:
     return asked.body(datetime.now(UTC)) if isinstance(asked, Wait | Pair) else asked

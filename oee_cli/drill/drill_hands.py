@@ -112,11 +112,11 @@ class Hands:
                 # Without a daemon it is halted here; workers elsewhere hear of it by the next one.
                 sure = done["halt"] is not None and not done["unanswered"]
                 self._wait_until_stored()
-                sent, told_ms = self._sent(), _now_ms()
+                sent, told_ms = self._count_sent(), _now_ms()
                 halt = Halt(sent_ms, told_ms, sure, self._look(sent))
                 self.asked.halts.append(halt)
                 threading.Event().wait(held_s)
-                halt.after, halt.until_ms = self._look(self._sent()), _now_ms()
+                halt.after, halt.until_ms = self._look(self._count_sent()), _now_ms()
             while (answer := self._ask("POST", "/api/resume")) is None or answer.status_code != 200:
                 threading.Event().wait(AGAIN_S)
         finally:
@@ -150,7 +150,7 @@ class Hands:
         accepted, signed, fired = map(int, rows[0])
         return Look(accepted, signed, fired, sent)
 
-    def _sent(self) -> int:
+    def _count_sent(self) -> int:
         return int(read_ledger(self._ledger, _TAKEN)[0][0])
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:

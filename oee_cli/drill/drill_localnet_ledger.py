@@ -37,7 +37,7 @@ def are_due(ledger: Path) -> bool:
 
 
 def _landing(signature: str, payer: str, memo: str | None, meta: bytes) -> Landing:
-    got = _moved(json.loads(zlib.decompress(meta)), payer)
+    got = _sum_moves(json.loads(zlib.decompress(meta)), payer)
     paid = [units for units in got.values() if units > 0]
     taken = [-units for units in got.values() if units < 0]
     # Two pools on the way: what one gave the other got, and the sum of that token is nothing.
@@ -45,7 +45,7 @@ def _landing(signature: str, payer: str, memo: str | None, meta: bytes) -> Landi
     return Landing(signature, _order_of(memo), *((paid[0], taken[0]) if one_of_each else (0, 0)))
 
 
-def _moved(meta: Mapping[str, Any], payer: str) -> dict[str, int]:
+def _sum_moves(meta: Mapping[str, Any], payer: str) -> dict[str, int]:
     """By mint, base units that others than the payer hold more since then."""
     sums: Counter[str] = Counter()
     for side, sign in (("preTokenBalances", -1), ("postTokenBalances", 1)):

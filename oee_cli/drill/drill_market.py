@@ -145,10 +145,10 @@ def _swings(seed: int, path: str, block: int) -> list[int]:
         steps += _steps(seed, path, n)
     if block == 0:
         steps[0] = 0
-    return list(_gathered(steps))[-_BLOCK:]
+    return list(_gather_steps(steps))[-_BLOCK:]
 
 
-def _gathered(steps: Iterable[int]) -> Iterable[int]:
+def _gather_steps(steps: Iterable[int]) -> Iterable[int]:
     swing = 0
     for step in steps:
         left = abs(swing) * _KEEPS // 10**6

@@ -187,7 +187,7 @@ class DrillOrders:
         elif kind != "launch":
             more["target"] = self._target(kind, what, draw)
         if kind == "stop" and draw.random() < 0.5:
-            more["worst"] = _past(more["target"], sells, draw)
+            more["worst"] = _price_past(more["target"], sells, draw)
         if kind in ("stop", "trail"):
             more["confirm_ms"] = draw.choice((400, 800, 2000))
         wait = Wait(kind=kind, **more)
@@ -213,7 +213,7 @@ class DrillOrders:
             drawn = self._target(wait.kind, what, draw)
             changed = {"target": _price(Fraction(drawn) * 10_001 / 10_000) if drawn == wait.target else drawn}
         if wait.worst is not None:
-            changed["worst"] = _past(changed["target"], wait.sells, draw)
+            changed["worst"] = _price_past(changed["target"], wait.sells, draw)
         if draw.random() < 0.3:
             changed["units"] = wait.units // 2
         if draw.random() < 0.3:
@@ -221,7 +221,7 @@ class DrillOrders:
         return changed
 
 
-def _past(target: Decimal, sells: bool, draw: random.Random) -> Decimal:
+def _price_past(target: Decimal, sells: bool, draw: random.Random) -> Decimal:
     """The worst price of a stop, a little past its target."""
     away = draw.randint(20, 150) * (-1 if sells else 1)
     return _price(Fraction(target) * (10_000 + away) / 10_000)

@@ -101,22 +101,22 @@ class Judge:
     ) -> None:
         at_ms, wait = moment_ms(event["at"]), placed.wait
         if placed.launch_ms and at_ms < placed.launch_ms - 1:
-            self._unfounded(order, f"fired {placed.launch_ms - at_ms:.0f} ms before its launch")
+            self._accuse_unfounded(order, f"fired {placed.launch_ms - at_ms:.0f} ms before its launch")
         if at_ms > placed.lapse_ms + OFF_MS and not _within(at_ms, self.seen.unsure):
-            self._unfounded(order, f"fired {at_ms - placed.lapse_ms:.0f} ms after its time was over")
+            self._accuse_unfounded(order, f"fired {at_ms - placed.lapse_ms:.0f} ms after its time was over")
         if wait.kind == "launch":
             return
         slot = int(trigger["slot"])
         begun_ms = self.market.genesis_ms + slot * SLOT_MS
         age_ms = at_ms - begun_ms - SLOT_MS
         if age_ms > MAX_AGE_MS + OFF_MS and not _within(at_ms, self.seen.unsure):
-            self._unfounded(order, f"fired on a price that was {age_ms:.0f} ms old")
+            self._accuse_unfounded(order, f"fired on a price that was {age_ms:.0f} ms old")
         if any(a < begun_ms and begun_ms + SLOT_MS < b for a, b in self.seen.blind):
-            self._unfounded(order, f"fired on a price of slot {slot}, when the feed was blind")
+            self._accuse_unfounded(order, f"fired on a price of slot {slot}, when the feed was blind")
         told = Fraction(trigger["bid"]), Fraction(trigger["ask"])
         shifts = self.market.moved(begun_ms - OFF_MS, at_ms + OFF_MS)
         if not any(_alike(told, self._at(wait, slot, shift)) for shift in shifts):
-            self._unfounded(order, f"the market had no such price in slot {slot}: {trigger}")
+            self._accuse_unfounded(order, f"the market had no such price in slot {slot}: {trigger}")
             return
         self.figures["prices found on the path"] += 1
         self._judge_condition(order, wait, slot, at_ms, told, trigger)
@@ -136,14 +136,16 @@ class Judge:
             return
         limit = latched or wait.kind == "limit"
         price = told[0] if wait.sells else told[1]
-        if not _met(price, target, limit, wait.sells):
-            self._unfounded(order, f"{float(price):.8g} does not meet its {float(target):.8g}")
+        if not _is_met(price, target, limit, wait.sells):
+            self._accuse_unfounded(order, f"{float(price):.8g} does not meet its {float(target):.8g}")
             return
         slots = range(slot, self.market.slot_at(at_ms) + 2)
         if limit:
             asked = _ask(wait)
-            if not any(_met(p, target, True, wait.sells) for n in slots for p in self._own(wait, asked, n)):
-                self._unfounded(order, "all of it never had that price")
+            if not any(
+                _is_met(p, target, True, wait.sells) for n in slots for p in self._own(wait, asked, n)
+            ):
+                self._accuse_unfounded(order, "all of it never had that price")
             return
         held_ms = int(trigger["heldMs"])
         # By the clock, not by slots: the first price, or this one, may have come late.
@@ -151,11 +153,11 @@ class Judge:
         since = first - 2 - MAX_AGE_MS // SLOT_MS
         until = min(first + 3 + int(trigger.get("ageMs", 0)) // SLOT_MS, slot)
         if held_ms < wait.confirm_ms or not any(
-            _met(p[0] if wait.sells else p[1], target, False, wait.sells)
+            _is_met(p[0] if wait.sells else p[1], target, False, wait.sells)
             for n in range(since, until)
             for p in self._possible(wait, n)
         ):
-            self._unfounded(order, f"its stop was not met over two slots: {trigger}")
+            self._accuse_unfounded(order, f"its stop was not met over two slots: {trigger}")
 
     def _target(
         self, order: Mapping[str, Any], wait: Wait, slot: int, trigger: Mapping[str, Any], latched: bool
@@ -167,7 +169,7 @@ class Judge:
         if wait.kind != "trail":
             target = Fraction(wait.target or 0)
             if told != target:
-                self._unfounded(order, f"it waited for {target}, and fired by {told}")
+                self._accuse_unfounded(order, f"it waited for {target}, and fired by {told}")
             return target
         # It followed the best price that there may have been, and no better one.
         # What it first went by was asked for just before it was stored, or longer where Postgres hung.
@@ -177,7 +179,7 @@ class Judge:
         farthest = max(p[0] for p in best) if wait.sells else min(p[1] for p in best)
         most = farthest * (10_000 + (-1 if wait.sells else 1) * (wait.trail_bps or 0)) / 10_000
         if told > most * (1 + _NEAR) if wait.sells else told < most * (1 - _NEAR):
-            self._unfounded(
+            self._accuse_unfounded(
                 order, f"it trails {float(told):.8g}, the best there was allows {float(most):.8g}"
             )
             return None
@@ -213,8 +215,8 @@ class Judge:
             begun = max(moment_ms(event["at"]), placed.launch_ms)
             until = moment_ms(after["at"]) if after is not None else placed.lapse_ms
             if wait.kind == "launch":
-                if until - begun > PATIENT_MS and not self._excused(begun, until):
-                    self._missed(order, f"its launch was {(until - begun) / 1000:.1f} s ago")
+                if until - begun > PATIENT_MS and not self._is_excused(begun, until):
+                    self._accuse_missed(order, f"its launch was {(until - begun) / 1000:.1f} s ago")
                 continue
             rest = min(MOST_REST_MS, 1000 * 2**returns) if returns else 0
             latched = wait.kind != "limit" and returns > 0
@@ -239,13 +241,13 @@ class Judge:
             begun = self.market.genesis_ms + slot * SLOT_MS
             hidden = _within(begun, self.seen.hidden) or (limit and _within(begun, crowded))
             found = self._own(wait, asked, slot) if limit else self._marginal(wait, slot)
-            met = all(_met(price, target, limit, wait.sells) for price in found)
+            met = all(_is_met(price, target, limit, wait.sells) for price in found)
             met = met and not _within(begun, turns)
             run_ms = run_ms + (0 if hidden else SLOT_MS) if met else 0
             met_ms = met_ms + SLOT_MS if met else 0
             self.figures["slots in which a price was met and nobody hidden"] += int(met and not hidden)
             if run_ms > patient_ms + wait.confirm_ms or met_ms > patient_ms + ENDLESS_MS:
-                self._missed(order, f"its price was there for {met_ms / 1000:.0f} s until slot {slot}")
+                self._accuse_missed(order, f"its price was there for {met_ms / 1000:.0f} s until slot {slot}")
                 return
 
     def _judge_fences(self, fired: list[tuple[float, int, str]]) -> None:
@@ -261,7 +263,7 @@ class Judge:
                     f"{order_id}: fired by fence {fence}, when fence {most[before - 1]} led"
                 )
 
-    def _excused(self, begun: float, until: float) -> bool:
+    def _is_excused(self, begun: float, until: float) -> bool:
         """Whether less than `PATIENT_MS` of a time was in plain sight."""
         moments = range(int(begun), int(until), SLOT_MS)
         hidden = sum(_within(ms, self.seen.hidden) for ms in moments)
@@ -295,10 +297,10 @@ class Judge:
             found.append(self._prices[key])
         return found
 
-    def _unfounded(self, order: Mapping[str, Any], what: str) -> None:
+    def _accuse_unfounded(self, order: Mapping[str, Any], what: str) -> None:
         self.verdict.unfounded.append(f"{order['orderId']}: {what}")
 
-    def _missed(self, order: Mapping[str, Any], what: str) -> None:
+    def _accuse_missed(self, order: Mapping[str, Any], what: str) -> None:
         self.verdict.missed.append(f"{order['orderId']}: {what}, and it did not fire")
 
 
@@ -306,7 +308,7 @@ def _ask(wait: Wait) -> Ask:
     return Ask(*wait.tokens, wait.units, not wait.sells)
 
 
-def _met(price: Fraction, target: Fraction, limit: bool, sells: bool) -> bool:
+def _is_met(price: Fraction, target: Fraction, limit: bool, sells: bool) -> bool:
     """A limit is met by a better price, a stop by a worse one."""
     return price >= target if limit is sells else price <= target
 

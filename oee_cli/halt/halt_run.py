@@ -149,7 +149,7 @@ def _end_hung(client: Client, output: Output, why: str) -> ExitCode:
 def resume_engine(yes: bool, output: Output) -> ExitCode:
     with session(output, places=True) as client:
         halt = client.get("/api/halt")["halt"]
-        if halt is not None and not yes and not _confirmed(halt, output):
+        if halt is not None and not yes and not _ask_person(halt, output):
             output.sentence("✗", "It stays halted.")
             return ExitCode.STOPPED
         done = client.read("POST", "/api/resume", headers=client.protection)
@@ -157,7 +157,7 @@ def resume_engine(yes: bool, output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def _confirmed(halt: dict[str, Any], output: Output) -> bool:
+def _ask_person(halt: dict[str, Any], output: Output) -> bool:
     """Asks. Raises `UsageFault` where nobody is there to answer."""
     if not (sys.stdin is not None and sys.stdin.isatty()):
         raise UsageFault("Nobody is at a terminal to be asked.", hint="oee resume --yes")

@@ -60,7 +60,7 @@ def cancel_all(identifiers: Sequence[str], chosen: CancelFilter, output: Output,
             found = client.get("/api/orders", {"status": status, "limit": MAX_PAGE, **chosen.params()})[
                 "orders"
             ]
-            if len(found) > _FEW and not _confirmed(output, len(found)):
+            if len(found) > _FEW and not _ask_person(output, len(found)):
                 output.sentence("✗", "nothing was cancelled.")
                 return ExitCode.STOPPED
         return _cancel_many(client, {"all": True, **chosen.params()}, output, newest)
@@ -83,7 +83,7 @@ def _newest(client: Client) -> str | None:
     return str(orders[0]["orderId"]) if orders else None
 
 
-def _confirmed(output: Output, number: int) -> bool:
+def _ask_person(output: Output, number: int) -> bool:
     many = f"{number:,} orders or more" if number >= MAX_PAGE else f"{number:,} orders"
     return output.ask(f"Cancel {many}? Type yes, or Enter to leave them.").lower() in ("y", "yes")
 

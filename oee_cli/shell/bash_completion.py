@@ -117,12 +117,12 @@ def script(root: Node) -> list[str]:
         for flag in node.flags:
             if flag.values is not None:
                 keys = " | ".join(f'"{node.name} {name}"' for name in flag.names)
-                valued.append(f"{keys}) {_found(flag.values)}return 0 ;;")
+                valued.append(f"{keys}) {_find_values(flag.values)}return 0 ;;")
         for place, values in node.positions():
             if values:
                 path, _, at = place.rpartition(":")
                 pattern = f'"{path}:"*' if at == "*" else f'"{place}"'
-                places.append(f"{pattern}) {_found(values)};;")
+                places.append(f"{pattern}) {_find_values(values)};;")
     known = [f'"{node.name}"' for node in root.walk() if node.path]
     text = _TEXT.replace("@KNOWN@", " | ".join(known))
     for name, depth, lines in (("@VALUED@", 8, valued), ("@FLAGS@", 12, flags), ("@PLACES@", 12, places)):
@@ -130,7 +130,7 @@ def script(root: Node) -> list[str]:
     return text.strip().splitlines()
 
 
-def _found(values: Values) -> str:
+def _find_values(values: Values) -> str:
     parts = (
         ("words", values.plain),
         ("orders", values.orders),

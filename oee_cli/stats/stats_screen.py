@@ -251,7 +251,7 @@ def _group_row(row: StatsRow, name: str, venues: Sequence[str], drawn: str) -> l
         Cell(name),
         Cell(f"{row['orders']:,}"),
         Cell(drawn, ACCENT),
-        Cell(_percent(confirmed, _ended(row))),
+        Cell(_percent(confirmed, _count_ended(row))),
         Cell(f"{row['statuses'].get('failed', 0):,}"),
         Cell(f"{row['retries']:,}", "dim"),
         Cell(
@@ -266,7 +266,7 @@ def _group_row(row: StatsRow, name: str, venues: Sequence[str], drawn: str) -> l
 
 def _period_verdict(total: StatsRow, width: int) -> list[Line]:
     confirmed, orders = total["statuses"].get("confirmed", 0), total["orders"]
-    ended = _ended(total)
+    ended = _count_ended(total)
     if not ended:
         none = "the one order has not" if orders == 1 else f"none of {orders:,} orders has"
         mark, text = "●", f"{none} ended yet"
@@ -282,7 +282,7 @@ def _period_verdict(total: StatsRow, width: int) -> list[Line]:
     return fold_sentence(f"{mark} {text}", min(width, _LONGEST) - 1)
 
 
-def _ended(row: StatsRow) -> int:
+def _count_ended(row: StatsRow) -> int:
     """What waits or runs has not failed."""
     return sum(row["statuses"].get(word, 0) for word in FINAL)
 

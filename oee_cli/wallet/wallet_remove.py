@@ -24,7 +24,7 @@ def remove_wallet(name: str, yes: bool, output: Output) -> ExitCode:
             f"There is no wallet {name}.", hint="Those there are: oee wallet list", code="no_wallet"
         )
     _refuse_in_use(settings, rows[0]["file"], output)
-    if not yes and not _agreed(name, rows[0]["address"], output):
+    if not yes and not _ask_person(name, rows[0]["address"], output):
         output.sentence("✗", "Nothing was removed.")
         return ExitCode.STOPPED
     removed = ask_engine("remove", name=name) | {"address": rows[0]["address"], "kind": rows[0]["kind"]}
@@ -41,7 +41,7 @@ def _refuse_in_use(settings: Settings, file: str, output: Output) -> None:
         status = client.get("/api/status")
         if (status.get("wallet") or {}).get("file") != file:
             return
-        held = _held(client)
+        held = _ask_worth(client)
     live = status["orders"]["live"]
     if live is None:
         raise Refused(
@@ -63,7 +63,7 @@ def _refuse_in_use(settings: Settings, file: str, output: Output) -> None:
         )
 
 
-def _held(client: Client) -> str:
+def _ask_worth(client: Client) -> str:
     """Why the engine's wallet may be worth something; empty where it surely is not."""
     try:
         balances = client.get("/api/balances")["balances"]
@@ -76,7 +76,7 @@ def _held(client: Client) -> str:
     return f"it holds {', '.join(holds[:3])}{' and more' * (len(holds) > 3)}" if holds else ""
 
 
-def _agreed(name: str, address: str | None, output: Output) -> bool:
+def _ask_person(name: str, address: str | None, output: Output) -> bool:
     if not sys.stdin.isatty():
         raise UsageFault(
             "Removing a wallet is asked about at a terminal, and this is none.",

@@ -73,14 +73,14 @@ class PriceWatch:
             prices = await source.prices(asked) if asked else {}
             for pair in pairs:
                 row = stored.get(pair.name)
-                told = _asked(prices.get(pair.name), source) if row is None else _stored(row)
+                told = _asked_json(prices.get(pair.name), source) if row is None else _stored_json(row)
                 self._seen[pair.name] = {"pair": order_wire.pair_text(pair.name, self._network.tokens)} | told
             async with self._looked:
                 self._looked.notify_all()
             await asyncio.sleep(max(LOOK_S, source.cadence_s))
 
 
-def _asked(price: Price | None, source: PriceSource) -> dict[str, Any]:
+def _asked_json(price: Price | None, source: PriceSource) -> dict[str, Any]:
     if price is None:
         blank = dict.fromkeys(("bid", "ask", "at", "ageMs", "slot"))
         return blank | {"source": source.name, "state": "blind"}
@@ -96,7 +96,7 @@ def _asked(price: Price | None, source: PriceSource) -> dict[str, Any]:
     }
 
 
-def _stored(row: Any) -> dict[str, Any]:
+def _stored_json(row: Any) -> dict[str, Any]:
     """`row` of `waiting_sql.PRICES`."""
     return {
         "bid": row.bid,

@@ -67,7 +67,7 @@ async def execute(request: Request) -> Response:
     # A key that is known finds its order, whatever that one has left in the wallet.
     if objection is not None and not await run_in_threadpool(state.intake.is_known, key):
         raise Conflict(objection.message, code=objection.code, hint=objection.hint)
-    armed = await _armed(state, terms, key)
+    armed = await _arm_draft(state, terms, key)
     order, created = await state.intake.accept(terms, key, armed)
     told = order_wire.order_json(order, state.network.tokens)
     if created and armed is not None:
@@ -76,7 +76,7 @@ async def execute(request: Request) -> Response:
     return JSONResponse(told, 202 if created else 200, headers=headers)
 
 
-async def _armed(state: State, terms: Terms, key: str | None) -> Armed | None:
+async def _arm_draft(state: State, terms: Terms, key: str | None) -> Armed | None:
     """What the order is compared with; none of one that does not wait. Raises as `Placing.armed`."""
     if not terms.waits:
         return None
@@ -120,18 +120,18 @@ async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONRespo
     """Checks all that the real path checks, and asks for quotes; stores nothing."""
     state = state_of(request)
     await state.intake.check(terms, key)
-    await _armed(state, terms, key)
+    await _arm_draft(state, terms, key)
     draft = order_wire.draft_json(terms, state.network.name, state.network.tokens)
     kept, quotes = await _ask_quotes(state, terms)
     answer: dict[str, Any] = {"dryRun": True, "order": draft, **limits_json(state.network), "quotes": quotes}
     found = await state.checks.courtesy_of(terms, kept)
-    found = found or _unfilled(kept, terms)
+    found = found or _find_objection(kept, terms)
     if found is not None or state.network.holdings is not None:
         answer["objection"] = None if found is None else asdict(found)
     return JSONResponse(answer)
 
 
-def _unfilled(answers: Sequence[VenueAnswer], terms: Terms) -> Objection | None:
+def _find_objection(answers: Sequence[VenueAnswer], terms: Terms) -> Objection | None:
     """Why none of the quotes would be taken now; where there are none they say so themselves."""
     if terms.waits or all(answer.quote is None for answer in answers):
         return None

@@ -99,14 +99,14 @@ def _condition_data(data: dict[str, Any], event: Event, tokens: TokenBook) -> di
     if "edited" in data:
         shown["edited"] = {
             BY_COLUMN[name].name if name in BY_COLUMN else to_camel(name): [
-                _edited(BY_COLUMN.get(name), value, event, tokens, *mint) for value in (old, new)
+                _edited_value(BY_COLUMN.get(name), value, event, tokens, *mint) for value in (old, new)
             ]
             for name, (old, new, *mint) in data["edited"].items()
         }
     return shown
 
 
-def _edited(field: Field | None, value: Any, event: Event, tokens: TokenBook, mint: str = "") -> Any:
+def _edited_value(field: Field | None, value: Any, event: Event, tokens: TokenBook, mint: str = "") -> Any:
     """A value before or after an edit; amounts in whole tokens. `field`: none of a setting; `mint`: of what
     the amount counts."""
     if field is None or field.kind is not Kind.AMOUNT or value is None:

@@ -127,10 +127,10 @@ def _refuse_shared(db: Engine, first: Connection) -> None:
             with second.begin():
                 taken = server_fact_sql.process(second)
                 if taken == before or server_fact_sql.process(first) != before:
-                    raise _mixed("transaction")
+                    raise _mixed_error("transaction")
 
 
-def _mixed(mode: str) -> Unsuitable:
+def _mixed_error(mode: str) -> Unsuitable:
     return Unsuitable(f"The database stands behind a connection pool in {mode} mode." + _POOLER)
 
 
@@ -167,7 +167,7 @@ def away(error: SQLAlchemyError) -> StartFailed:
     why = said(error) if isinstance(error, DBAPIError) else _first_line(error)
     if "statement pooling" in why:
         # It refuses the driver's own first transaction.
-        return _mixed("statement")
+        return _mixed_error("statement")
     return Unreachable(
         f"The database can't be used: {why}. Check OEE_DATABASE_URL and the server: oee doctor"
     )

@@ -79,7 +79,7 @@ class EarlierSpending:
         for _ in range(2):
             await self._ask([self._basis(order, unpriced) for order in orders], worth, unpriced)
         valued = [
-            self._valued(order, unpriced, worth)
+            self._value_order(order, unpriced, worth)
             for order in orders
             if self._basis(order, unpriced)[0] in worth
         ]
@@ -121,7 +121,9 @@ class EarlierSpending:
     def _is_stable(self, mint: str) -> bool:
         return self._tokens.by_mint(mint).stable
 
-    def _valued(self, order: Uncounted, unpriced: Mapping[str, str], worth: Mapping[str, Decimal]) -> Valued:
+    def _value_order(
+        self, order: Uncounted, unpriced: Mapping[str, str], worth: Mapping[str, Decimal]
+    ) -> Valued:
         mint, units = self._basis(order, unpriced)
         usd = worth[mint] * units
         if order.spends is None:

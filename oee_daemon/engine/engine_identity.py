@@ -114,7 +114,7 @@ class Identity:
         Raises `OtherEngine`, `ChainUnavailable`, and `DBAPIError` where Postgres is away.
         """
         # The marks first: others move them on.
-        marks = [mark for mark in (self.known, self._marked()) if mark is not None]
+        marks = [mark for mark in (self.known, self._read_mark()) if mark is not None]
         here = self._here()
         # Nothing is held while the chain is asked.
         chain = self.run(self._chain.identity())
@@ -143,7 +143,7 @@ class Identity:
 
     def look(self) -> None:
         """Each beat: settles anew where the database is not where it was a moment ago. Raises as `settle`."""
-        before, marked = self.known, self._marked()
+        before, marked = self.known, self._read_mark()
         here = self._here()
         if not self.settled:
             self.settle()
@@ -252,7 +252,7 @@ class Identity:
         """The number of the halt of which the home knows, beside its mark; 0 where there is none."""
         return 0 if self.mark is None else halt_mark.remembered(self.mark.parent, self.network.name)
 
-    def _marked(self) -> Where | None:
+    def _read_mark(self) -> Where | None:
         """What the home's file says."""
         if self.mark is None:
             return None

@@ -115,12 +115,12 @@ class ListingWatch:
             return None
         verdicts = {one.verdict for one in self._checks.judge(order, token)}
         if left_s is not None and left_s < LAST_S:
-            return _told(token)
+            return _token_data(token)
         if Verdict.UNKNOWN in verdicts:
             # What else there is to know is known soon, and is told with a refusal.
             return None
         if Verdict.REFUSED in verdicts or await self._is_quoted(order, token.pool):
-            return _told(token)
+            return _token_data(token)
         return None
 
     async def _is_quoted(self, order: Order, pool: NewPool) -> bool:
@@ -147,7 +147,7 @@ def _is_near(order: Order) -> bool:
     return launch is not None and datetime.now(UTC) - launch < timedelta(seconds=NEAR_S)
 
 
-def _told(token: NewToken) -> Mapping[str, Any]:
+def _token_data(token: NewToken) -> Mapping[str, Any]:
     pool = token.pool
     assert pool is not None
     return {

@@ -54,7 +54,7 @@ class NewTokenChecks:
         source, mint = self._network.listings, terms.token_address
         if source is None or mint is None:
             raise AttemptFailed("Nobody looks for new tokens on this network.", code="no_listing_source")
-        return await self._asked(source.look(mint, terms.input_mint, LOOK_S, urgent=urgent))
+        return await self._ask_in_time(source.look(mint, terms.input_mint, LOOK_S, urgent=urgent))
 
     def judge(self, terms: Terms, token: NewToken | None) -> list[Check]:
         """What stands before anybody is asked for a price."""
@@ -72,7 +72,7 @@ class NewTokenChecks:
         back = None
         if source is not None:
             request = request_of(terms, self._network.tokens)
-            back = await self._asked(source.sold_back(request, quote, LOOK_S))
+            back = await self._ask_in_time(source.sold_back(request, quote, LOOK_S))
         most = terms.most("max_impact", self._network.max_impact)
         checks = engine_token_safety.of_trade(quote, quote.amount_in, back, most, kept_bps)
         return waived(checks, terms.accepted_risks or ())
@@ -102,7 +102,7 @@ class NewTokenChecks:
         require(found, order.output_mint)
         return found
 
-    async def _asked(self, question: Coroutine[Any, Any, T]) -> T:
+    async def _ask_in_time(self, question: Coroutine[Any, Any, T]) -> T:
         try:
             async with asyncio.timeout(LOOK_S):
                 return await question

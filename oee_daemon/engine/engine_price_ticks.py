@@ -180,14 +180,16 @@ class PriceTicks:
         if ready and self._source.estimates:
             price_at = lead.moment(time.monotonic())
             price, ready = await self._borne_out(price, ready)
-        return await self._fired(lead, price, price_at, ready)
+        return await self._fire_orders(lead, price, price_at, ready)
 
     async def _fire_limits(
         self, lead: Lead, price: Price, price_at: datetime, limits: Sequence[Candidate]
     ) -> list[UUID]:
-        return await self._fired(lead, price, price_at, [(c, None) for c in await self._met(limits, price)])
+        return await self._fire_orders(
+            lead, price, price_at, [(c, None) for c in await self._limits_met(limits, price)]
+        )
 
-    async def _fired(self, lead: Lead, price: Price, price_at: datetime, ready: Ready) -> list[UUID]:
+    async def _fire_orders(self, lead: Lead, price: Price, price_at: datetime, ready: Ready) -> list[UUID]:
         fired: list[UUID] = []
         for first in range(0, len(ready), watch_sql.MOST):
             part = ready[first : first + watch_sql.MOST]
@@ -252,7 +254,7 @@ class PriceTicks:
         }
         return watch_sql.FIRE.column(conn, values)
 
-    async def _met(self, limits: Sequence[Candidate], price: Price) -> list[Candidate]:
+    async def _limits_met(self, limits: Sequence[Candidate], price: Price) -> list[Candidate]:
         """The limits that the firm price of their own size meets, best first, as many as there is room for;
         what is not met is looked at again when the market has moved that far."""
         room = self._most - int(await aside(self._db, watch_sql.ROOM.value) or 0)
@@ -303,7 +305,7 @@ class PriceTicks:
         """Trailing stops follow the newest price: once a second, and stored before it counts."""
         posts = [post for post in self.posts.values() if post.trails and self._fresh(post)]
         # All at once: where a venue hangs no stop is seen meanwhile.
-        for post, price in zip(posts, await asyncio.gather(*map(self._followed, posts)), strict=True):
+        for post, price in zip(posts, await asyncio.gather(*map(self._price_to_follow, posts)), strict=True):
             if price is None:
                 continue
             values = {
@@ -316,7 +318,7 @@ class PriceTicks:
             }
             await aside(self._db, watch_sql.PEAKS.run, values)
 
-    async def _followed(self, post: Post) -> Price | None:
+    async def _price_to_follow(self, post: Post) -> Price | None:
         """What trailing stops follow: where there is an estimate a firm price that it is not ahead of, so
         that no slip of somebody's price list moves a stop."""
         price, now = post.good, time.monotonic()

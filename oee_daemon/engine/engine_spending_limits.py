@@ -91,7 +91,7 @@ class SpendingLimits:
             await self._count_day()
         if self.max_order is not None or self.max_daily is not None:
             try:
-                terms, units = await self._bounded(terms, waits)
+                terms, units = await self._bound_terms(terms, waits)
                 usd = await self._value(terms.input_mint, units)
             except NoReferencePrice:
                 if not stop or self.max_order is not None:
@@ -180,7 +180,7 @@ class SpendingLimits:
                 symbol = self._network.tokens.by_mint(mint).symbol
                 raise OverLimit(f"OEE_TOKENS is {allowed}: {symbol} is not among them.", field=field)
 
-    async def _bounded(self, terms: Terms, waits: bool) -> tuple[Terms, int]:
+    async def _bound_terms(self, terms: Terms, waits: bool) -> tuple[Terms, int]:
         """The terms with a bound on what is spent, and that bound, in base units. A trailing stop is valued
         by the worst price at which it may fire, and bound by that of then."""
         if terms.swap_mode is SwapMode.EXACT_IN:

@@ -157,7 +157,7 @@ class Teller:
     def test(self) -> dict[str, str | None]:
         """Tells all targets now: by name why it failed, and None where it did not."""
         message = {"event": "test", "text": "oee can tell you what happens."}
-        return {target.name: self._fault(target, self._named(message)) for target in self._targets}
+        return {target.name: self._fault(target, self._name_network(message)) for target in self._targets}
 
     def _run(self) -> None:
         while not self._stopped.wait(LOOK_S):
@@ -182,7 +182,7 @@ class Teller:
         for key, message in self._messages(found):
             if key in state.taken:
                 continue
-            fault = self._fault(target, self._named(message))
+            fault = self._fault(target, self._name_network(message))
             if fault is not None or self._stopped.is_set():
                 return self._rest(target, state, fault)
             state.taken.add(key)
@@ -206,9 +206,9 @@ class Teller:
         for gap in found.blind:
             yield gap, self._describe_gap(gap)
         if found.halted is not None:
-            yield ("halt", found.mark.halt), _halted(*found.halted)
+            yield ("halt", found.mark.halt), _halt_message(*found.halted)
 
-    def _named(self, message: Message) -> Message:
+    def _name_network(self, message: Message) -> Message:
         """With the network: who hears it sees nothing else, and is not to take play money for real."""
         text = message["text"] if self._network == UNLABELLED else f"{self._network}: {message['text']}"
         return {**message, "text": text, "network": self._network}
@@ -232,7 +232,7 @@ class Teller:
         state.failures += 1
 
 
-def _halted(at: datetime, reason: str | None) -> Message:
+def _halt_message(at: datetime, reason: str | None) -> Message:
     why = f": {reason}" if reason else ""
     return {
         "event": "halted",

@@ -42,13 +42,13 @@ class TokenDesk:
         """Everything that is known: the daemon shows past orders in their tokens' amounts."""
         if self._network.mints is not None:
             with self._db.connect() as conn:
-                self.book.learn(*map(_known, token_rows.every(conn)))
+                self.book.learn(*map(_token_of, token_rows.every(conn)))
 
     async def know(self, mints: Collection[str]) -> None:
         """What others have stored of these is known here, too. A worker asks before it trades them."""
         missing = [mint for mint in mints if mint not in self.book]
         if missing and self._network.mints is not None:
-            self.book.learn(*map(_known, await aside(self._db, token_rows.some, missing)))
+            self.book.learn(*map(_token_of, await aside(self._db, token_rows.some, missing)))
 
     async def learn(self, *names: object) -> None:
         """A mint that nobody has met is read from the chain and kept, before an order names it; and a symbol
@@ -177,7 +177,7 @@ def _facts_row(facts: MintFacts) -> dict[str, Any]:
     return {name: value for name, value in asdict(facts).items() if name not in ("mint", "decimals")}
 
 
-def _known(row: Any) -> KnownToken:
+def _token_of(row: Any) -> KnownToken:
     said = {**row.facts, "extensions": tuple(Extension(**one) for one in row.facts["extensions"])}
     facts = MintFacts(mint=row.mint, decimals=row.decimals, **said)
     return KnownToken(facts, row.added, row.symbol, tuple(row.accepted))

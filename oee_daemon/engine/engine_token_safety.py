@@ -108,7 +108,7 @@ def _fee(token: NewToken) -> Check:
 
 def of_pool(pool: NewPool, least_usd: int) -> list[Check]:
     """What the pool says before anybody asks it for a price."""
-    checks = [_thin(pool, least_usd), _locked(pool), _holders(pool)]
+    checks = [_thin(pool, least_usd), _check_locked(pool), _holders(pool)]
     if pool.opens_in_s is None or pool.opens_in_s > 0:
         # Nobody can waive that: there is no price before.
         checks.append(Check("opens", Verdict.UNKNOWN, "the pool is not open yet"))
@@ -129,7 +129,7 @@ def _thin(pool: NewPool, least_usd: int) -> Check:
     return Check("thin", Verdict.OK, said)
 
 
-def _locked(pool: NewPool) -> Check:
+def _check_locked(pool: NewPool) -> Check:
     bps = pool.locked_bps
     if bps is None or (bps < LOCKED and pool.age_s < LOCKS_S):
         said = _unsaid(pool, "lp") if bps is None else f"{_percent(bps)} is locked so far"

@@ -60,7 +60,7 @@ class WalletLock:
         if not self._wallet.sealed:
             return
         if word == b"":
-            self._replaced()
+            self._wait_for_replacement()
         elif word in (OPENED, WRONG):
             if self._answer is not None and not self._answer.done():
                 self._answer.set_result(word)
@@ -77,7 +77,7 @@ class WalletLock:
                 self.why = "the passphrase of OEE_WALLET_PASSPHRASE_FILE does not open it"
             self._settled.set()
 
-    def _replaced(self) -> None:
+    def _wait_for_replacement(self) -> None:
         self._locking = False
         if self._by_file:
             self._settled.clear()

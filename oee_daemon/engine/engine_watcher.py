@@ -120,7 +120,7 @@ class Watcher:
                 self._fault = ""
             except Exception as e:
                 self._lead = self._watched = None
-                self._fault = self._reported(e, self._fault)
+                self._fault = self._report_fault(e, self._fault)
             await self._pause(begun, beat_at)
         if looks := [look for look in (self._looking, self._listing) if look is not None]:
             await asyncio.wait(looks, timeout=BEAT_S)
@@ -134,7 +134,7 @@ class Watcher:
         there costs no lead, or stops would confirm their prices anew each time."""
         if self._listing is not None and self._listing.done():
             fault, self._listing = self._listing.exception(), None
-            self._listing_fault = self._reported(fault, self._listing_fault) if fault is not None else ""
+            self._listing_fault = self._report_fault(fault, self._listing_fault) if fault is not None else ""
         if self._listing is None:
             self._listing = asyncio.create_task(self.look_for_tokens())
         if self._looking is None:
@@ -159,7 +159,7 @@ class Watcher:
             pass
 
     @staticmethod
-    def _reported(fault: BaseException, known: str) -> str:
+    def _report_fault(fault: BaseException, known: str) -> str:
         """What kind of fault it is, which is logged once for as long as it lasts. `known`: the last one."""
         kind = type(fault.__cause__ or fault).__name__
         if kind == known:
@@ -210,7 +210,7 @@ class Watcher:
                 raise
             except Exception as e:
                 known = self._due_faults.get(due.__name__, "")
-                self._due_faults[due.__name__] = self._reported(e, known)
+                self._due_faults[due.__name__] = self._report_fault(e, known)
 
     async def _lapse(self, row: Any) -> None:
         if row.lapses is not None and row.lapses <= row.now:

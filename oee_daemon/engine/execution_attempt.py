@@ -100,7 +100,7 @@ class Attempt:
         judged = await self.new_tokens.before_routing(order)
         return Asked(means, judged, await self.outside.quotes(order, judged.venue, judged.route))
 
-    async def _asked(self, order: Order) -> Asked:
+    async def _ask_or_take(self, order: Order) -> Asked:
         begun, asking = self._ahead.get(order.id, (0.0, None))
         if asking is not None and time.monotonic() - begun <= AHEAD_S:
             return await asking
@@ -111,7 +111,7 @@ class Attempt:
         answers: Sequence[VenueAnswer] = ()
         verdicts: Sequence[Check] = ()
         try:
-            means, judged, answers = await self._asked(order)
+            means, judged, answers = await self._ask_or_take(order)
             answers, best, bound = await self._choose(order, answers, means)
             if judged is not None:
                 verdicts = await self.new_tokens.at_choice(order, best, judged)

@@ -67,7 +67,7 @@ class GroupIntake:
 
     async def find(self, asked: Sequence[Terms], key: str | None) -> Group | None:
         """The group that was placed with the key. Raises `KeyConflict` where it was with other values."""
-        return None if key is None else await aside(self.db, self._known, asked, key)
+        return None if key is None else await aside(self.db, self._find_known, asked, key)
 
     def is_known(self, key: str | None) -> bool:
         """Whether a group was placed with the key."""
@@ -88,7 +88,7 @@ class GroupIntake:
             await self._member(number, terms, None if key is None else f"{key}/{number + 1}", armed)
             for number, (terms, armed) in enumerate(asked)
         ]
-        group = await asyncio.to_thread(self._placed, members, key)
+        group = await asyncio.to_thread(self._place_members, members, key)
         failpoints.hit("accepted")
         for order in group.orders:
             self.soon(order)
@@ -105,18 +105,18 @@ class GroupIntake:
             raise RowRefused(number, e) from None
         return New(terms, key, armed, reserving)
 
-    def _placed(self, members: Sequence[New], key: str | None) -> Group:
+    def _place_members(self, members: Sequence[New], key: str | None) -> Group:
         try:
             return self._store(members, key)
         except NotStored as e:
             if self.limits is None or not isinstance(e.__cause__, NoRoom):
-                raise self._refused(e, members) from None
+                raise self._refusal_of(e, members) from None
             # What ended a moment ago may have left room.
             self.limits.settle()
         try:
             return self._store(members, key)
         except NotStored as e:
-            raise self._refused(e, members) from None
+            raise self._refusal_of(e, members) from None
 
     def _store(self, members: Sequence[New], key: str | None) -> Group:
         """In one transaction. Raises `NotStored`."""
@@ -124,14 +124,14 @@ class GroupIntake:
         with transactions(self.db).begin() as conn:
             if key is not None:
                 group_placing_sql.lock_key(conn, key)
-                if (known := self._known(conn, asked, key)) is not None:
+                if (known := self._find_known(conn, asked, key)) is not None:
                     return known
             if halt_mark.halts(self.home, self.network):
                 raise Halted
             group = group_placing_sql.make(conn, key, _hash_of(asked))
             return Group(group, group_placing_sql.place(conn, self.network, group, members), created=True)
 
-    def _refused(self, failure: NotStored, members: Sequence[New]) -> Exception:
+    def _refusal_of(self, failure: NotStored, members: Sequence[New]) -> Exception:
         cause, member = failure.__cause__, members[failure.number]
         if isinstance(cause, NoRoom):
             assert self.limits is not None and member.reserving is not None
@@ -148,7 +148,7 @@ class GroupIntake:
             f"Idempotency-Key {member.key} belongs to another order.", field=KEY_HEADER, hint="Use a new key."
         ))  # fmt: skip
 
-    def _known(self, conn: Connection, asked: Sequence[Terms], key: str) -> Group | None:
+    def _find_known(self, conn: Connection, asked: Sequence[Terms], key: str) -> Group | None:
         found = group_placing_sql.find_group(conn, key)
         if found is None:
             if (order := order_rows.find_key(conn, key)) is not None:

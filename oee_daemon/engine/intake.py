@@ -234,7 +234,7 @@ class Intake:
         """
         until = time.monotonic() + CANCEL_S
         while True:
-            seen = self._seen()
+            seen = self._look_at_database()
             with self.db.connect() as conn:
                 if (cancelled := move_sql.cancel(conn, order_id, seen)) is not None:
                     break
@@ -262,7 +262,7 @@ class Intake:
             raise NotFound(f"There is no order {up_to}.", field="upTo")
         chosen = replace(chosen, up_to=last)
         while True:
-            seen = self._seen()
+            seen = self._look_at_database()
             with self.db.connect() as conn:
                 stopped = cancel_sql.cancel_some(conn, chosen, CANCEL_AT_ONCE, seen)
                 self.feed.publish(*stopped)
@@ -276,7 +276,7 @@ class Intake:
             # Workers are moving the rest at this moment: it is met again.
             time.sleep(CANCEL_AGAIN_S)
 
-    def _seen(self) -> Where | None:
+    def _look_at_database(self) -> Where | None:
         """Where the database was seen just now. Raises as `Identity.must_be_settled`."""
         return None if self.identity is None else self.identity.must_be_settled()
 

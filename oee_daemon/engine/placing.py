@@ -48,7 +48,7 @@ class Placing:
         Raises `InvalidInput` where its price can't be meant, and `Conflict` where nobody watches prices here.
         """
         if terms.token_address is not None:
-            return await self._listed(terms)
+            return await self._arm_listed(terms)
         if terms.type in TIMED:
             if terms.launch_at is None:
                 return None
@@ -60,9 +60,9 @@ class Placing:
                 code="no_price_source",
                 hint="oee buy and oee sell trade at once.",
             )
-        return await self._priced(terms, source, peak)
+        return await self._arm_priced(terms, source, peak)
 
-    async def _listed(self, terms: Terms) -> Armed:
+    async def _arm_listed(self, terms: Terms) -> Armed:
         """Of a token that is not traded yet: refused at once for what its mint says already."""
         assert terms.token_address is not None
         if self._network.listings is None:
@@ -91,7 +91,7 @@ class Placing:
         said = {"rule": "listed", "token": terms.token_address, "min_liquidity": terms.min_liquidity}
         return Armed(rule=Rule.LISTED, price=None, data={"condition": said})
 
-    async def _priced(self, terms: Terms, source: PriceSource, peak: Decimal | None) -> Armed:
+    async def _arm_priced(self, terms: Terms, source: PriceSource, peak: Decimal | None) -> Armed:
         base, quote = (self._network.tokens.by_mint(mint) for mint in terms.pair.split("/"))
         rule = rule_of(terms.type, terms.side)
         firm = await source.firm(request_of(terms, self._network.tokens))
@@ -136,7 +136,7 @@ def _check(terms: Terms, target: Decimal, rule: Rule, now: Decimal, base: Token,
     example = decimal_text((now * _BEYOND.get(rule, 1)).normalize(_SHOWN))
     typed = terms.target_price is not None
     if typed and abs(target - 1 / now) <= INVERTED / now and abs(target - now) > NEAR * now:
-        raise _refused(
+        raise _refusal(
             "price_inverted",
             f"{shown} is {base.symbol} for one {quote.symbol}; a price is {quote.symbol} for one"
             f" {base.symbol}, now {present}.",
@@ -145,7 +145,7 @@ def _check(terms: Terms, target: Decimal, rule: Rule, now: Decimal, base: Token,
     met = is_reached(rule, target, now, now)
     if terms.type is OrderType.STOP:
         if met:
-            raise _refused(
+            raise _refusal(
                 "would_fire",
                 f"It is met already: the price is {present}.",
                 "Trade at once",
@@ -154,12 +154,12 @@ def _check(terms: Terms, target: Decimal, rule: Rule, now: Decimal, base: Token,
     elif met and abs(target - now) > THROUGH * now:
         what = "buy at once, up to" if terms.side is Side.BUY else "sell at once, down to"
         percent = decimal_text(round(abs(target - now) / now * 100, 1))
-        raise _refused(
+        raise _refusal(
             "price_far", f"It would {what} {percent} % past the price of {present}.", f"For example {example}"
         )
     if not met and abs(target - now) > AWAY * max(now, target):
-        raise _refused("price_far", f"{shown} is far from the price of {present}.", f"For example {example}")
+        raise _refusal("price_far", f"{shown} is far from the price of {present}.", f"For example {example}")
 
 
-def _refused(code: str, message: str, hint: str, field: str = "targetPrice") -> InvalidInput:
+def _refusal(code: str, message: str, hint: str, field: str = "targetPrice") -> InvalidInput:
     return InvalidInput(message, code=code, field=field, hint=f'{hint}, or "far": true if it is meant.')

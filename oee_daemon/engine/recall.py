@@ -68,7 +68,7 @@ async def ask(
             raise AssertionError(f"order {order.id} is submitted without a live swap")
         raise _moved_nothing(said)
     try:
-        landed = await _found(db, chain, order, doubt, walk)
+        landed = await _find_landing(db, chain, order, doubt, walk)
     except ChainUnavailable:
         raise StillInDoubt(PAUSE[0]) from None
     if landed is None:
@@ -86,7 +86,7 @@ async def elsewhere(db: There, chain: BoundedChain, order: Order) -> bool:
         return False
 
 
-async def _found(
+async def _find_landing(
     db: There, chain: BoundedChain, order: Order, doubt: Doubt, walk: WalletWalk
 ) -> Landed | None:
     """Its landing; none where it is certain that there is none."""

@@ -53,23 +53,23 @@ def returns(order: Order, failure: AttemptFailed, max_attempts: int) -> Back | N
     """How the order goes back to wait; none where it tries again or ends."""
     doubted = order.waits and order.status is Status.SUBMITTED and failure.retryable
     if doubted and not order.firings:
-        return _unfired(order)
+        return _unfired_back(order)
     if doubted and order.group_id is not None and order.turn is None:
         # It waited when it was put in doubt: another attempt would be made without its group's turn.
-        return _back(order, rejected=False)
+        return _wait_anew(order, rejected=False)
     rejected = rejections(order, failure) > 0
     too_often = rejections(order, failure) >= MOST_REJECTIONS
     if order.type in TIMED or (too_often and order.type is not OrderType.STOP):
         return None
     no_route = failure.code in NO_ROUTE and not failure.retryable
     if failure.code == NO_TURN and failure.retryable:
-        return _back(order, rejected=False)
+        return _wait_anew(order, rejected=False)
     if order.type is OrderType.LIMIT:
         used_up = failure.retryable and tries(order) >= max_attempts
-        return _back(order, rejected) if failure.code == GONE or no_route or used_up else None
+        return _wait_anew(order, rejected) if failure.code == GONE or no_route or used_up else None
     # A stop that the chain refuses is quoted anew at once. It protects somebody: it never fails by that.
     gone = failure.code == GONE and (not rejected or too_often)
-    return _back(order, rejected) if gone or no_route else None
+    return _wait_anew(order, rejected) if gone or no_route else None
 
 
 def again(order: Order, failure: AttemptFailed, max_attempts: int, *, barred: bool = False) -> bool:
@@ -96,10 +96,10 @@ def pauses(order: Order) -> int:
 
 def over(order: Order) -> Back | None:
     """How an order goes back whose time for this firing is over; none of one that then expires."""
-    return None if order.type in TIMED else _back(order, rejected=False)
+    return None if order.type in TIMED else _wait_anew(order, rejected=False)
 
 
-def _unfired(order: Order) -> Back:
+def _unfired_back(order: Order) -> Back:
     """How an order goes back whose condition was never met: it was only in doubt (see `recall`), so it waits
     as it did before. A trailing stop's price is its peak's."""
     timed = order.launch_at is not None
@@ -113,7 +113,7 @@ def _unfired(order: Order) -> Back:
     )
 
 
-def _back(order: Order, rejected: bool) -> Back:
+def _wait_anew(order: Order, rejected: bool) -> Back:
     latched = order.type is OrderType.STOP
     first = REJECTED_S if rejected else REST_S
     return Back(

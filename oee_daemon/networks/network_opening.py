@@ -15,20 +15,20 @@ from oee_daemon.settings import Settings
 from oee_daemon.start_errors import BadSetting
 
 
-def _simulated(settings: Settings, database_url: str, named: NamedWallet) -> Network:
+def _build_simulated(settings: Settings, database_url: str, named: NamedWallet) -> Network:
     from oee_daemon.networks.simulated.simulated_network import build
 
     return build(settings, database_url, named)
 
 
-def _solana(settings: Settings, _database_url: str, named: NamedWallet) -> Network:
+def _build_solana(settings: Settings, _database_url: str, named: NamedWallet) -> Network:
     from oee_daemon.networks.solana.solana_network import build
     from oee_daemon.networks.solana.solana_profile import PROFILES
 
     return build(PROFILES[settings.network], settings, named)
 
 
-def _paper(settings: Settings, database_url: str, named: NamedWallet) -> Network:
+def _build_paper(settings: Settings, database_url: str, named: NamedWallet) -> Network:
     from oee_daemon.networks.paper.paper_network import build
 
     return build(settings, database_url, named)
@@ -36,11 +36,11 @@ def _paper(settings: Settings, database_url: str, named: NamedWallet) -> Network
 
 #: What makes each network, by its name in `OEE_NETWORK`.
 BUILDERS: Mapping[str, Callable[[Settings, str, NamedWallet], Network]] = {
-    "simulated": _simulated,
-    "localnet": _solana,
-    "paper": _paper,
-    "devnet": _solana,
-    "mainnet": _solana,
+    "simulated": _build_simulated,
+    "localnet": _build_solana,
+    "paper": _build_paper,
+    "devnet": _build_solana,
+    "mainnet": _build_solana,
 }
 
 

@@ -88,9 +88,9 @@ class TokenBook:
 
     def by_mint(self, mint: str) -> Token:
         """The token of a mint. One that is not listed any more is shown by its mint, in base units."""
-        return self._met(mint) or Token(mint, mint, 0)
+        return self._find_met(mint) or Token(mint, mint, 0)
 
-    def _met(self, mint: str) -> Token | None:
+    def _find_met(self, mint: str) -> Token | None:
         if mint not in self._by_mint and (facts := self._unmet(mint)) is not None:
             self.learn(KnownToken(facts))
         return self._by_mint.get(mint)
@@ -98,7 +98,7 @@ class TokenBook:
     def traded(self, mint: str) -> Token:
         """The token of a mint that is to be traded now. Raises `AttemptFailed` where nobody knows its
         decimals."""
-        found = self._met(mint)
+        found = self._find_met(mint)
         if found is None:
             raise AttemptFailed(
                 f"The {self._network} network does not know the token {mint}.", code="unknown_token"
@@ -120,7 +120,7 @@ class TokenBook:
         found = self._by_symbol.get(name.lower(), [])
         if len(found) == 1:
             return found[0]
-        if not found and (token := self._met(name)) is not None:
+        if not found and (token := self._find_met(name)) is not None:
             return token
         shown = name if len(name) <= 44 else name[:41] + "..."
         if found:

@@ -88,15 +88,15 @@ def price_of(quote: Quote, side: Side, base: Token, against: Token) -> Decimal:
     units_base, units_quote = (
         (quote.amount_out, quote.amount_in) if side is Side.BUY else (quote.amount_in, quote.amount_out)
     )
-    return _divided(units_quote * 10**base.decimals, units_base * 10**against.decimals, side)
+    return _divide_prices(units_quote * 10**base.decimals, units_base * 10**against.decimals, side)
 
 
 def rounded(exact: Fraction, side: Side) -> Decimal:
     """To 18 digits, to the trader's disadvantage."""
-    return _divided(exact.numerator, exact.denominator, side)
+    return _divide_prices(exact.numerator, exact.denominator, side)
 
 
-def _divided(one: int, other: int, side: Side) -> Decimal:
+def _divide_prices(one: int, other: int, side: Side) -> Decimal:
     way = _UP if side is Side.BUY else _DOWN
     return way.divide(Decimal(one), Decimal(other))
 

@@ -121,13 +121,13 @@ def join(conn: Connection, wanted: UUID, network: str) -> UUID:
                 field="oco",
                 hint="Name an order that waits: oee waiting",
             )
-        return _locked(conn, wanted, network)
+        return _lock_group(conn, wanted, network)
     if order.network != network:
         raise _elsewhere(order.network)
     if order.status is not Status.WAITING:
-        raise _fired(f"Order {wanted} is {order.status}", order.status)
+        raise _fired_error(f"Order {wanted} is {order.status}", order.status)
     if order.group_id is not None:
-        return _locked(conn, order.group_id, network)
+        return _lock_group(conn, order.group_id, network)
     if _LOCK_ALONE.first(conn, {"id": wanted}) is None:
         # Between the two looks it fired, ended or joined another.
         return join(conn, wanted, network)
@@ -136,12 +136,12 @@ def join(conn: Connection, wanted: UUID, network: str) -> UUID:
     return group
 
 
-def _locked(conn: Connection, group: UUID, network: str) -> UUID:
+def _lock_group(conn: Connection, group: UUID, network: str) -> UUID:
     if _LOCK_FREE.first(conn, {"id": group}) is None:
-        raise _fired(f"An order of group {group} is being executed or was filled", Status.PENDING)
+        raise _fired_error(f"An order of group {group} is being executed or was filled", Status.PENDING)
     found = _COUNT.one(conn, {"id": group, "network": network})
     if not found.waiting:
-        raise _fired(f"No order of group {group} waits any more", Status.CANCELLED)
+        raise _fired_error(f"No order of group {group} waits any more", Status.CANCELLED)
     if not found.here:
         raise _elsewhere("another network")
     if found.live >= GROUP_SIZE[1]:
@@ -149,7 +149,7 @@ def _locked(conn: Connection, group: UUID, network: str) -> UUID:
     return group
 
 
-def _fired(what: str, status: Status) -> Conflict:
+def _fired_error(what: str, status: Status) -> Conflict:
     code = "order_pending" if status not in (Status.CANCELLED, Status.EXPIRED) else f"order_{status}"
     return Conflict(
         f"{what}: only what waits can be joined. Nothing was placed.",
@@ -169,10 +169,12 @@ def place(conn: Connection, network: str, group: UUID, asked: Sequence[New]) -> 
     rows = [creating_sql.row_of(uuid4(), network, new) for new in asked]
     # One statement for all: limits are asked of their sum.
     told = _run(conn, creating_sql.batch_of(True, limited=limited).texts, encode(rows))
-    return [_placed(n, told.get(n + 1), *placed) for n, placed in enumerate(zip(rows, asked, strict=True))]
+    return [
+        _placed_order(n, told.get(n + 1), *placed) for n, placed in enumerate(zip(rows, asked, strict=True))
+    ]
 
 
-def _placed(number: int, stored: Row | None, row: Row, new: New) -> Order:
+def _placed_order(number: int, stored: Row | None, row: Row, new: New) -> Order:
     if stored is None:
         raise NotStored(number)
     try:

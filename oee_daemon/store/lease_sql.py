@@ -193,7 +193,7 @@ _EXTEND = Statement(
 
 def extend(conn: Connection, order: Order, lease: timedelta = USUAL.lease) -> Order | None:
     """A sign of life: the lease runs anew. None: somebody else holds the order now."""
-    return _EXTEND.first(conn, _held(order) | {"lease": lease})
+    return _EXTEND.first(conn, _held_values(order) | {"lease": lease})
 
 
 #: Whoever is no longer executed gives its slot back, in the statement that says so.
@@ -214,10 +214,10 @@ _LET_GO = Statement(f"""
 
 def let_go(conn: Connection, order: Order, pause: timedelta) -> None:
     """Gives the order back as it is, due again after `pause`."""
-    _LET_GO.first(conn, _held(order) | {"pause": pause})
+    _LET_GO.first(conn, _held_values(order) | {"pause": pause})
 
 
-def _held(order: Order) -> dict[str, Any]:
+def _held_values(order: Order) -> dict[str, Any]:
     return {"id": order.id, "fence": order.fence, "status": order.status.value}
 
 

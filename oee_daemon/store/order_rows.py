@@ -54,7 +54,7 @@ ORDER += f", {EXPIRED.replace('expires_at', 'orders.expires_at')} AS expired_by_
 
 def order_of(row: Mapping[str, Any]) -> Order:
     """The order of a row that has the columns of `ORDER`, and maybe others."""
-    return _made(row, _READ)
+    return _make_order(row, _READ)
 
 
 #: How a field's value is read from JSON, where that is not the same.
@@ -69,10 +69,10 @@ _TOLD: _Readers = {
 
 def order_told(row: Row) -> Order:
     """As `order_of`, of a row that the line brought."""
-    return _made(row, _TOLD)
+    return _make_order(row, _TOLD)
 
 
-def _made(row: Mapping[str, Any], reads: _Readers) -> Order:
+def _make_order(row: Mapping[str, Any], reads: _Readers) -> Order:
     values = {name: row[name] for name in _NAMES}
     for name, read in reads.items():
         if values[name] is not None:

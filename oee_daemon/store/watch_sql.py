@@ -85,7 +85,7 @@ _LEARNED = """arm_rule IN (0, 1)
                     AND arm_price <> CASE WHEN latched THEN limit_price ELSE target_price END"""
 
 
-def _met(rule: int, price: str, order: str, most: int = MOST) -> str:
+def _met_text(rule: int, price: str, order: str, most: int = MOST) -> str:
     # By the table's column: the bare name is that of the text that is told.
     return f"""(SELECT {ORDER}, orders.arm_rule, orders.arm_price::text FROM orders
             WHERE arm_price IS NOT NULL AND pair = p.pair AND arm_rule = {rule} AND arm_price {price}
@@ -96,10 +96,10 @@ def _met(rule: int, price: str, order: str, most: int = MOST) -> str:
 
 
 _MET = (
-    _met(0, ">= p.ask", "DESC"),
-    _met(1, "<= p.bid", "ASC"),
-    _met(2, ">= p.bid", "DESC", MOST_STOPS),
-    _met(3, "<= p.ask", "ASC", MOST_STOPS),
+    _met_text(0, ">= p.ask", "DESC"),
+    _met_text(1, "<= p.bid", "ASC"),
+    _met_text(2, ">= p.bid", "DESC", MOST_STOPS),
+    _met_text(3, "<= p.ask", "ASC", MOST_STOPS),
 )
 PROBE = Statement(
     f"""

@@ -66,7 +66,7 @@ def test_no_pair_is_always_the_last_to_be_asked_about(bench: Bench, monkeypatch:
         asked.append(limits[0].order.pair)
         return []
 
-    monkeypatch.setattr(watcher.ticks, "_met", met)
+    monkeypatch.setattr(watcher.ticks, "_limits_met", met)
     looked(bench, watcher, 2)
     assert len(asked) == 4 and asked[0] != asked[2]
 
@@ -87,7 +87,7 @@ def test_what_fails_of_one_pair_keeps_no_other_from_firing(
     async def fail(limits: Any, _price: Any) -> list[Any]:
         raise ZeroDivisionError(limits[0].order.pair)
 
-    monkeypatch.setattr(watcher.ticks, "_met", fail)
+    monkeypatch.setattr(watcher.ticks, "_limits_met", fail)
     bench.move_market(-500)
     assert looked(bench, watcher, 2) == [order.id]
 
@@ -107,7 +107,7 @@ def test_stops_are_looked_at_again_before_slow_venues_were_asked_about_all_limit
         asked.append(limits[0].order.pair)
         return []
 
-    monkeypatch.setattr(watcher.ticks, "_met", met)
+    monkeypatch.setattr(watcher.ticks, "_limits_met", met)
     looked(bench, watcher)
     assert len(asked) == 1
     looked(bench, watcher)

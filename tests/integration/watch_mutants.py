@@ -120,14 +120,14 @@ def forget_the_guard(monkeypatch: Patch) -> None:
 
 
 def ring_before_the_commit(monkeypatch: Patch) -> None:
-    fire = engine_price_ticks.PriceTicks._fired
+    fire = engine_price_ticks.PriceTicks._fire_orders
 
     async def rung(self: Any, lead: Any, price: Any, price_at: Any, ready: Any) -> Any:
         for candidate, _ in ready:
             hands[0](candidate.order.id)
         return await fire(self, lead, price, price_at, ready)
 
-    monkeypatch.setattr(engine_price_ticks.PriceTicks, "_fired", rung)
+    monkeypatch.setattr(engine_price_ticks.PriceTicks, "_fire_orders", rung)
 
 
 #: Who is handed what has fired, while a scenario listens.

@@ -106,7 +106,7 @@ class TakesWhatHasLapsed(SimulatedChain):
 
     async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
         async def young(**_: int) -> int:
-            await self._begun()
+            await self._begun_ms()
             return 0
 
         append = self._ledger.append

@@ -11,6 +11,11 @@ from oee_daemon.contract import home_files
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for package in ("oee_cli", "oee_daemon") for path in (ROOT / package).rglob("*.py"))
+#: A participle by itself, and a verb that ends like one.
+BARE = re.compile(
+    r"_(?!heed|need|feed|seed|embed|exceed|proceed|succeed)([a-z]+ed|told|shown|known|said|taken|seen|found|begun"
+    "|given|made|kept|held|sent|left|built|gone|lost|met|spent|drawn|paid|bought|sold|hidden|written|chosen|broken)"
+)
 #: A statement, by how it begins.
 SQL = re.compile(r"\b(SELECT .+ FROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE TABLE)\b", re.DOTALL)
 #: Who may speak it: the engine's store; the networks that keep a ledger of their own; and, against another's
@@ -63,3 +68,14 @@ def test_the_files_of_a_home_are_named_in_one_place() -> None:
             assert not [
                 one for one in names if f'/ "{one}"' in text or ("/" in one and f'"{one}"' in text)
             ], name
+
+
+def test_a_private_function_is_named_by_a_verb_and_not_by_a_bare_participle() -> None:
+    """`_told` was in eight files, `_asked` in seven: nobody knows by such a name who does what."""
+    bare = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and BARE.fullmatch(node.name)
+    ]
+    assert bare == []

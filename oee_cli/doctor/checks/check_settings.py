@@ -36,7 +36,7 @@ def check_settings(facts: Facts) -> Iterator[Finding]:
 
 def _check_unreadable(facts: Facts) -> Iterator[Finding]:
     if facts.config_fault is not None:
-        remedy = _by_hand(facts) if os.access(facts.config, os.R_OK) else f"ls -l {_quoted(facts)}"
+        remedy = _by_hand(facts) if os.access(facts.config, os.R_OK) else f"ls -l {_quote_names(facts)}"
         yield fail(_NAME, "config_unreadable", facts.config_fault.message, remedy, ExitCode.USAGE)
     for v in facts.values.values():
         if v.problem is not None:
@@ -62,10 +62,10 @@ def _unset_kept(facts: Facts, name: str) -> str:
 
 
 def _by_hand(facts: Facts) -> str:
-    return f"${{EDITOR:-vi}} {_quoted(facts)}"
+    return f"${{EDITOR:-vi}} {_quote_names(facts)}"
 
 
-def _quoted(facts: Facts) -> str:
+def _quote_names(facts: Facts) -> str:
     return shlex.quote(str(facts.config))
 
 
@@ -85,7 +85,7 @@ def _check_dangerous(facts: Facts) -> Iterator[Finding]:
     if secrets and open_to_others:
         yield warn(
             _NAME, "config_open", f"{facts.config} holds {' and '.join(secrets)} and can be read by others.",
-            f"chmod 600 {_quoted(facts)}",
+            f"chmod 600 {_quote_names(facts)}",
         )  # fmt: skip
 
 

@@ -237,10 +237,10 @@ class Chain:
         thinned = localnet_thinner_pools.thin(
             self._svm, sent, self._vaults, self.origin.seed, self.rules.slippage
         )
-        before = self._written(sent, found) if thinned else found
+        before = self._read_written(sent, found) if thinned else found
         try:
             err, meta = localnet_json.outcome(self._svm.send_transaction(sent.tx))
-            after = self._written(sent, before)
+            after = self._read_written(sent, before)
             if err is not None and after[0] == before[0]:
                 # Nobody paid for it, so it was in no block.
                 raise Dropped(err)
@@ -280,7 +280,7 @@ class Chain:
         if self.hashes.age(sent.message.recent_blockhash, self.height) is None:
             raise Dropped("BlockhashNotFound")
 
-    def _written(self, sent: Sent, before: list[Account | None]) -> list[Account | None]:
+    def _read_written(self, sent: Sent, before: list[Account | None]) -> list[Account | None]:
         """The accounts as they are now; only those that it may write are read again."""
         read = self._svm.get_account
         return [

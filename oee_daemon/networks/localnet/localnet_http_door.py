@@ -124,16 +124,16 @@ class House:
         try:
             asked = json.loads(body)
         except ValueError:
-            return _json(_failed(None, RpcError(-32700, "Parse error")))
+            return _json(_error_json(None, RpcError(-32700, "Parse error")))
         if not isinstance(asked, list):
             return _json(self._call(node, asked))
         if not node.row.batches or not 0 < len(asked) <= _MOST_CALLS:
-            return _json(_failed(None, RpcError(-32600, "Invalid request")))
+            return _json(_error_json(None, RpcError(-32600, "Invalid request")))
         return _json([self._call(node, one) for one in asked])
 
     def _call(self, node: Node, asked: Any) -> Any:
         if not isinstance(asked, dict) or asked.get("jsonrpc") != "2.0":
-            return _failed(None, RpcError(-32600, "Invalid request"))
+            return _error_json(None, RpcError(-32600, "Invalid request"))
         name, number, params = asked.get("method"), asked.get("id"), asked.get("params") or []
         method = self._methods.get(str(name))
         try:
@@ -148,9 +148,9 @@ class House:
                 _spoil(fault)
                 result = method(node, params)
                 if fault is not None and fault.kind == "null":
-                    result = _emptied(result)
+                    result = _empty_result(result)
         except RpcError as e:
-            return _failed(number, e)
+            return _error_json(number, e)
         return {"jsonrpc": "2.0", "result": result, "id": number}
 
     def _listings(self, _node: Node, _params: localnet_methods.Params) -> list[dict[str, Any]]:
@@ -212,14 +212,14 @@ def _object(body: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _failed(number: Any, e: RpcError) -> dict[str, Any]:
+def _error_json(number: Any, e: RpcError) -> dict[str, Any]:
     error: dict[str, Any] = {"code": e.code, "message": e.message}
     if e.data is not None:
         error["data"] = e.data
     return {"jsonrpc": "2.0", "error": error, "id": number}
 
 
-def _emptied(result: Any) -> Any:
+def _empty_result(result: Any) -> Any:
     """As of a node that knows nothing of it."""
     if isinstance(result, dict) and "context" in result:
         value = result["value"]

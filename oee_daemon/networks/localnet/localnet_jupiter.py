@@ -79,14 +79,14 @@ def _markets(query: Query, *, exact_out: bool) -> list[Market]:
     ]
 
 
-def _found(offers: Offers, query: Query, ask: Ask) -> tuple[Pool, Quote]:
+def _find_pool(offers: Offers, query: Query, ask: Ask) -> tuple[Pool, Quote]:
     found = offers.find(_markets(query, exact_out=ask.exact_out), ask) if ask.amount else None
     if found is None:
         raise _refuse("Could not find any route", "COULD_NOT_FIND_ANY_ROUTE")
     return found
 
 
-def _quoted(ask: Ask, pool: Pool, quote: Quote) -> Json:
+def _quote_json(ask: Ask, pool: Pool, quote: Quote) -> Json:
     """What V1 and V2 have in common."""
     hop = {
         "ammKey": str(pool.address),
@@ -114,8 +114,8 @@ def quote(offers: Offers, query: Query) -> Json:
     ask, version = _ask(query), query.get("instructionVersion", "V1")
     if version not in ("V1", "V2"):
         raise _refuse("Query parameter is invalid: instructionVersion")
-    pool, found = _found(offers, query, ask)
-    told = _quoted(ask, pool, found)
+    pool, found = _find_pool(offers, query, ask)
+    told = _quote_json(ask, pool, found)
     hop = told["routePlan"][0]["swapInfo"]
     hop |= {"feeAmount": str(found.fee), "feeMint": str(ask.mint_in)}
     told |= {"platformFee": None, "contextSlot": offers.chain.tip, "timeTaken": 0.001}
@@ -158,7 +158,7 @@ def _swap(
     return paid, swap, got
 
 
-def _shown(instruction: Instruction) -> Json:
+def _instruction_json(instruction: Instruction) -> Json:
     return {
         "programId": str(instruction.program_id),
         "accounts": [
@@ -175,7 +175,7 @@ def build(offers: Offers, query: Query) -> Json:
     ask, wallet = _ask(query), _wallet(query.get("taker"))
     if ask.exact_out:
         raise _refuse("swapMode is not supported")
-    pool, found = _found(offers, query, ask)
+    pool, found = _find_pool(offers, query, ask)
     wrap = query.get("wrapAndUnwrapSol", "true") != "false"
     paid, swap, got = _swap(ask, pool, found, wallet, wrap=wrap, v2=True)
     cleanup = [*paid.after, *got.after]
@@ -183,11 +183,11 @@ def build(offers: Offers, query: Query) -> Json:
     last = offers.chain.height + min(
         localnet_venues.whole(query.get("blockhashSlotsToExpiry", "150"), 300) or 150, 150
     )
-    return _quoted(ask, pool, found) | {
-        "computeBudgetInstructions": [_shown(set_compute_unit_price(_UNIT_PRICE))],
-        "setupInstructions": [_shown(instruction) for instruction in (*paid.before, *got.before)],
-        "swapInstruction": _shown(swap),
-        "cleanupInstruction": _shown(cleanup[0]) if cleanup else None,
+    return _quote_json(ask, pool, found) | {
+        "computeBudgetInstructions": [_instruction_json(set_compute_unit_price(_UNIT_PRICE))],
+        "setupInstructions": [_instruction_json(instruction) for instruction in (*paid.before, *got.before)],
+        "swapInstruction": _instruction_json(swap),
+        "cleanupInstruction": _instruction_json(cleanup[0]) if cleanup else None,
         "otherInstructions": [],
         "tipInstruction": None,
         "addressesByLookupTableAddress": {
@@ -203,7 +203,7 @@ def build(offers: Offers, query: Query) -> Json:
     }
 
 
-def _chosen(offers: Offers, body: Json) -> tuple[Ask, Pool, Quote]:
+def _read_chosen(offers: Offers, body: Json) -> tuple[Ask, Pool, Quote]:
     """The quote that is handed back. Raises `Refused` where it is not as it was given."""
     changed = _refuse("quoteResponse is missing or was changed", "FAILED_TO_GET_SWAP_AND_ACCOUNT_METAS")
     told = body.get("quoteResponse")
@@ -218,9 +218,9 @@ def _chosen(offers: Offers, body: Json) -> tuple[Ask, Pool, Quote]:
         amounts = int(told["inAmount"]), int(told["outAmount"])
     except (KeyError, TypeError, ValueError):
         raise changed from None
-    pool, _now = _found(offers, {"dexes": str(label)}, ask)
+    pool, _now = _find_pool(offers, {"dexes": str(label)}, ask)
     found = Quote(*amounts, 0, 0.0)
-    given = _quoted(ask, pool, found)
+    given = _quote_json(ask, pool, found)
     hop = told["routePlan"][0]["swapInfo"]
     given["routePlan"][0]["swapInfo"] |= {name: hop.get(name) for name in ("feeAmount", "feeMint")}
     # What follows from the time of the quote.
@@ -232,7 +232,7 @@ def _chosen(offers: Offers, body: Json) -> tuple[Ask, Pool, Quote]:
 
 def _v1(offers: Offers, body: Json) -> tuple[Pubkey, Side, Instruction, Side]:
     """Who swaps, and what is done for it. Raises `Refused`."""
-    ask, pool, found = _chosen(offers, body)
+    ask, pool, found = _read_chosen(offers, body)
     wallet = _wallet(body.get("userPublicKey"))
     wrap = body.get("wrapAndUnwrapSol", True) is not False
     v2 = ask.exact_out and body["quoteResponse"]["instructionVersion"] == "V2"
@@ -246,10 +246,10 @@ def swap_instructions(offers: Offers, body: Json) -> Json:
     budget = set_compute_unit_limit(localnet_venues.UNIT_LIMIT), set_compute_unit_price(_UNIT_PRICE)
     return {
         "tokenLedgerInstruction": None,
-        "computeBudgetInstructions": [_shown(instruction) for instruction in budget],
-        "setupInstructions": [_shown(instruction) for instruction in (*paid.before, *got.before)],
-        "swapInstruction": _shown(swapped),
-        "cleanupInstruction": _shown(cleanup[0]) if cleanup else None,
+        "computeBudgetInstructions": [_instruction_json(instruction) for instruction in budget],
+        "setupInstructions": [_instruction_json(instruction) for instruction in (*paid.before, *got.before)],
+        "swapInstruction": _instruction_json(swapped),
+        "cleanupInstruction": _instruction_json(cleanup[0]) if cleanup else None,
         "otherInstructions": [],
         "addressLookupTableAddresses": [str(localnet_genesis.TABLES[localnet_pools.JUPITER_ID])],
         "prioritizationFeeLamports": _PRIORITY,

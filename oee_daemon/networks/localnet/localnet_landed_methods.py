@@ -61,7 +61,7 @@ def _statuses(node: Node, params: Params) -> Json:
     return in_context(node.tip, value)
 
 
-def _shown(landing: Landing, told: Json) -> Json:
+def _transaction_json(landing: Landing, told: Json) -> Json:
     """Transaction and meta, in base64 or as JSON. Raises `RpcError` for a version that the asker can't
     read."""
     tx = VersionedTransaction.from_bytes(landing.wire)
@@ -100,7 +100,7 @@ def _transaction(node: Node, params: Params) -> Json | None:
     landing = node.landing(signature, _level(told))
     if landing is None:
         return None
-    return {"slot": landing.slot, "blockTime": landing.unix, **_shown(landing, told)}
+    return {"slot": landing.slot, "blockTime": landing.unix, **_transaction_json(landing, told)}
 
 
 def _signatures(node: Node, params: Params) -> list[Json]:
@@ -153,7 +153,7 @@ def _block(node: Node, params: Params) -> Json:
     details = told.get("transactionDetails") or "full"
     landings = node.chain.ledger.block(slot)
     if details == "full":
-        block["transactions"] = [_shown(landing, told) for landing in landings]
+        block["transactions"] = [_transaction_json(landing, told) for landing in landings]
     elif details == "signatures":
         block["signatures"] = [landing.signature for landing in landings]
     if told.get("rewards", True):

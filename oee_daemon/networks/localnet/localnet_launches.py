@@ -99,10 +99,10 @@ class Launches:
         token, chain = launch.token, self._chain
         if chain.account(token.pool.address) is None:
             self._land(token, [_opening(token, self._opens_at(launch))], list(token.opened()))
-        held = self._held(token.pool.facing(USDC.mint)[0].vault)
+        held = self._amount_in(token.pool.facing(USDC.mint)[0].vault)
         if token.trap is Trap.ZERO_LIQUIDITY:
             if held < token.depth // 2 and chain.tip >= launch.listed_at + localnet_traps.LATE_SLOTS:
-                self._land(token, list(_added(token)))
+                self._land(token, list(_add_liquidity(token)))
         elif token.trap is Trap.PULLED:
             left = max(0, localnet_traps.PULLED_SLOTS - (chain.tip - launch.listed_at))
             # Something always stays: an empty pool is none.
@@ -118,7 +118,7 @@ class Launches:
             return 0
         return self._chain.unix_of(max(self._chain.tip, launch.listed_at) + localnet_traps.CLOSED_SLOTS)
 
-    def _held(self, account: Pubkey) -> int:
+    def _amount_in(self, account: Pubkey) -> int:
         found = self._chain.account(account)
         return 0 if found is None else localnet_pools.token_amount(found.data)
 
@@ -170,7 +170,7 @@ def _opening(token: NewToken, opens_at: int) -> Instruction:
     return Instruction(pool.market.program, data, _metas(keys, [pool.address, *own, *vaults]))
 
 
-def _added(token: NewToken) -> Iterator[Instruction]:
+def _add_liquidity(token: NewToken) -> Iterator[Instruction]:
     """What the maker has left goes into the pool: `TransferChecked` (12)."""
     own, vaults = _ends(token)
     for side, frm, to in zip(token.pool.sides, own, vaults, strict=True):

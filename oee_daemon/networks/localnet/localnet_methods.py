@@ -92,7 +92,7 @@ def _asked_of(node: Node, params: Params, at: int = 0) -> tuple[str, int]:
     return level, held_to(node, told, level)
 
 
-def _told(node: Node, params: Params, at: int, value: Callable[[str], Any]) -> Json:
+def _with_context(node: Node, params: Params, at: int, value: Callable[[str], Any]) -> Json:
     level, slot = _asked_of(node, params, at)
     return in_context(slot, value(level))
 
@@ -105,12 +105,12 @@ def _latest_blockhash(node: Node, params: Params) -> Json:
         found, last = node.blockhash(level)
         return {"blockhash": str(found), "lastValidBlockHeight": last}
 
-    return _told(node, params, 0, value)
+    return _with_context(node, params, 0, value)
 
 
 def _is_blockhash_valid(node: Node, params: Params) -> Json:
     asked = blockhash(text(params, 0))
-    return _told(node, params, 1, lambda level: node.knows(asked, level))
+    return _with_context(node, params, 1, lambda level: node.knows(asked, level))
 
 
 def _block_height(node: Node, params: Params) -> int:
@@ -171,7 +171,7 @@ def account_json(account: Account | None, told: Json, node: Node) -> Json | None
     parts = localnet_json.token_parts(account) if told.get("encoding") == "jsonParsed" else None
     data: Any = [base64.b64encode(account.data).decode(), "base64"]
     if parts is not None:
-        data = _parsed(account, parts, node)
+        data = _parsed_json(account, parts, node)
     return {
         "lamports": account.lamports,
         "owner": str(account.owner),
@@ -182,7 +182,7 @@ def account_json(account: Account | None, told: Json, node: Node) -> Json | None
     }
 
 
-def _parsed(account: Account, parts: tuple[Pubkey, Pubkey, int], node: Node) -> Json:
+def _parsed_json(account: Account, parts: tuple[Pubkey, Pubkey, int], node: Node) -> Json:
     mint, owner, amount = parts
     info: Json = {
         "isNative": account.data[109:113] == b"\1\0\0\0",
@@ -202,7 +202,7 @@ def _decimals(node: Node, mint: Pubkey) -> int:
 
 def _account_info(node: Node, params: Params) -> Json:
     account, told = node.chain.account(key(text(params, 0))), options(params, 1)
-    return _told(node, params, 1, lambda _: account_json(account, told, node))
+    return _with_context(node, params, 1, lambda _: account_json(account, told, node))
 
 
 def _multiple_accounts(node: Node, params: Params) -> Json:
@@ -210,19 +210,21 @@ def _multiple_accounts(node: Node, params: Params) -> Json:
     if not isinstance(asked, list) or len(asked) > _MOST_ACCOUNTS:
         raise invalid(f"Too many inputs provided; max {_MOST_ACCOUNTS}")
     found = [account_json(node.chain.account(key(address)), told, node) for address in asked]
-    return _told(node, params, 1, lambda _: found)
+    return _with_context(node, params, 1, lambda _: found)
 
 
 def _balance(node: Node, params: Params) -> Json:
     account = node.chain.account(key(text(params, 0)))
-    return _told(node, params, 1, lambda _: 0 if account is None else account.lamports)
+    return _with_context(node, params, 1, lambda _: 0 if account is None else account.lamports)
 
 
 def _token_balance(node: Node, params: Params) -> Json:
     parts = localnet_json.token_parts(node.chain.account(key(text(params, 0))))
     if parts is None:
         raise invalid("Invalid param: could not find account")
-    return _told(node, params, 1, lambda _: localnet_json.amount_json(parts[2], _decimals(node, parts[0])))
+    return _with_context(
+        node, params, 1, lambda _: localnet_json.amount_json(parts[2], _decimals(node, parts[0]))
+    )
 
 
 def _token_accounts(node: Node, params: Params) -> Json:
@@ -234,7 +236,7 @@ def _token_accounts(node: Node, params: Params) -> Json:
             continue
         if by.get("programId") in (None, str(account.owner)):
             found.append({"pubkey": str(address), "account": account_json(account, told, node)})
-    return _told(node, params, 2, lambda _: found)
+    return _with_context(node, params, 2, lambda _: found)
 
 
 def _largest_accounts(node: Node, params: Params) -> Json:
@@ -250,7 +252,7 @@ def _largest_accounts(node: Node, params: Params) -> Json:
         {"address": str(address), **localnet_json.amount_json(amount, decimals)}
         for address, amount in held[:_MOST_LARGEST]
     ]
-    return _told(node, params, 1, lambda _: rows)
+    return _with_context(node, params, 1, lambda _: rows)
 
 
 def _token_supply(node: Node, params: Params) -> Json:
@@ -258,7 +260,7 @@ def _token_supply(node: Node, params: Params) -> Json:
     if account is None or len(account.data) < 82:
         raise invalid("Invalid param: not a Token mint")
     supply = int.from_bytes(account.data[36:44], "little")
-    return _told(node, params, 1, lambda _: localnet_json.amount_json(supply, account.data[44]))
+    return _with_context(node, params, 1, lambda _: localnet_json.amount_json(supply, account.data[44]))
 
 
 def _rent(node: Node, params: Params) -> int:

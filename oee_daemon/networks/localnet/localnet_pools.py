@@ -66,12 +66,12 @@ DEVNET = Market("Raydium CP devnet", DEVNET_CPMM_ID, 1, 2_500, 4_000_000)
 
 
 @functools.cache
-def _derived(program: Pubkey, *seeds: bytes) -> tuple[Pubkey, int]:
+def _derive_authority(program: Pubkey, *seeds: bytes) -> tuple[Pubkey, int]:
     return Pubkey.find_program_address(list(seeds), program)
 
 
 def derive(program: Pubkey, *seeds: bytes) -> Pubkey:
-    return _derived(program, *seeds)[0]
+    return _derive_authority(program, *seeds)[0]
 
 
 class Side(NamedTuple):
@@ -100,7 +100,7 @@ class Pool:
 
 
 def config_data(market: Market) -> bytes:
-    bump = _derived(market.program, b"amm_config", struct.pack(">H", market.number))[1]
+    bump = _derive_authority(market.program, b"amm_config", struct.pack(">H", market.number))[1]
     head = struct.pack("<B?H", bump, False, market.number)
     rates = struct.pack("<QQQQ", market.fee, PROTOCOL_PART, FUND_PART, 0)
     return (_CONFIG_TAG + head + rates + bytes(64) + struct.pack("<Q", CREATOR_FEE)).ljust(236, b"\0")
@@ -119,7 +119,7 @@ def pool_data(
     """
     one, two = pool.sides
     lp = lp_mint(pool)
-    bump = _derived(pool.market.program, AUTHORITY_SEED)[1]
+    bump = _derive_authority(pool.market.program, AUTHORITY_SEED)[1]
     keys = (
         pool.config, creator, one.vault, two.vault, lp, one.mint, two.mint, one.program, two.program,
         pool.observation,

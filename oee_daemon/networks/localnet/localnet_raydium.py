@@ -91,7 +91,7 @@ def compute(offers: Offers, query: Query, *, exact_out: bool) -> Json:
     )
 
 
-def _chosen(body: Json, *, exact_out: bool) -> Json:
+def _read_chosen(body: Json, *, exact_out: bool) -> Json:
     """The quote's `data`, if the whole quote is handed back."""
     quote = body.get("swapResponse")
     if (
@@ -139,7 +139,7 @@ def _sides(
 
 def transaction(offers: Offers, body: Json, *, exact_out: bool) -> Json:
     """A transaction of a quote, to be signed by its wallet. Raises `Refused`."""
-    data = _chosen(body, exact_out=exact_out)
+    data = _read_chosen(body, exact_out=exact_out)
     try:
         wallet = Pubkey.from_string(str(body.get("wallet")))
     except ValueError:

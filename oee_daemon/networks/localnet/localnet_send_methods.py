@@ -54,7 +54,7 @@ _WORDS = {
 }
 
 
-def _decoded(params: Params, told: Json) -> bytes:
+def _decode_transaction(params: Params, told: Json) -> bytes:
     encoding = told.get("encoding") or "base58"
     if encoding != "base64":
         raise invalid(f"unsupported encoding: {encoding}. Supported encodings: base64")
@@ -66,7 +66,7 @@ def _decoded(params: Params, told: Json) -> bytes:
 
 def _read(node: Node, params: Params, told: Json) -> Sent:
     try:
-        return node.chain.read(_decoded(params, told))
+        return node.chain.read(_decode_transaction(params, told))
     except localnet_json.Unreadable as e:
         raise invalid(str(e)) from None
 
@@ -96,10 +96,10 @@ def _send(node: Node, params: Params) -> str:
             raise RpcError(-32003, "Transaction signature verification failure")
         if node.row.lag > 128:
             raise unhealthy(node.row.lag)
-        found = _tried(node, sent, level, fresh=True)
+        found = _try_transaction(node, sent, level, fresh=True)
         if found.err is not None:
             message = f"Transaction simulation failed: {_words(found.err)}"
-            raise RpcError(-32002, message, _simulated(node, sent, found, {}))
+            raise RpcError(-32002, message, _simulation_json(node, sent, found, {}))
     pass_on(node, sent)
     return sent.signature
 
@@ -125,7 +125,7 @@ def pass_on(node: Node, sent: Sent) -> None:
         chain.land_at(sent, localnet_slots.height_of(localnet_slots.block_at(chain.tip + wait)))
 
 
-def _tried(node: Node, sent: Sent, level: str, *, fresh: bool) -> Simulated:
+def _try_transaction(node: Node, sent: Sent, level: str, *, fresh: bool) -> Simulated:
     """A simulation; what never gets as far as being executed has neither logs nor balances."""
     if node.chain.ledger.status(sent.signature) is not None:
         return Simulated("AlreadyProcessed", None, [], {})
@@ -134,7 +134,7 @@ def _tried(node: Node, sent: Sent, level: str, *, fresh: bool) -> Simulated:
     return node.chain.simulate(sent)
 
 
-def _simulated(node: Node, sent: Sent, found: Simulated, told: Json) -> Json:
+def _simulation_json(node: Node, sent: Sent, found: Simulated, told: Json) -> Json:
     meta = found.meta
     value: Json = {
         "err": found.err,
@@ -175,8 +175,8 @@ def _simulate(node: Node, params: Params) -> Json:
             raise invalid("sigVerify may not be used with replaceRecentBlockhash")
         if not sent.signed():
             raise RpcError(-32003, "Transaction signature verification failure")
-    found = _tried(node, sent, level, fresh=not replaced)
-    value = _simulated(node, sent, found, told)
+    found = _try_transaction(node, sent, level, fresh=not replaced)
+    value = _simulation_json(node, sent, found, told)
     if replaced:
         blockhash, last = node.blockhash(level)
         value["replacementBlockhash"] = {"blockhash": str(blockhash), "lastValidBlockHeight": last}
@@ -214,7 +214,7 @@ def fee_of(message: Any) -> int:
 # Play money.
 
 
-def _given(node: Node, instructions: list[Instruction], who: Pubkey) -> str:
+def _land_gift(node: Node, instructions: list[Instruction], who: Pubkey) -> str:
     """Lands a transaction of the faucet's, and says which; a number in its memo makes each another one."""
     note = memo(f"localnet gives {node.chain.ledger.count()} to {who} at {node.chain.tip}".encode())
     recent = node.chain.hashes.of(node.chain.height)
@@ -234,7 +234,7 @@ def _airdrop(node: Node, params: Params) -> str:
     given = transfer(
         TransferParams(from_pubkey=localnet_genesis.FAUCET.pubkey(), to_pubkey=who, lamports=params[1])
     )
-    return _given(node, [given], who)
+    return _land_gift(node, [given], who)
 
 
 _GIVEN = {token.mint for token in (*localnet_genesis.TOKENS, localnet_genesis.DEVNET_USDC)}
@@ -255,7 +255,7 @@ def _mint(node: Node, params: Params) -> str:
         b"\7" + params[2].to_bytes(8, "little"),
         [AccountMeta(mint, False, True), AccountMeta(account, False, True), AccountMeta(faucet, True, False)],
     )
-    return _given(node, [made, minted], who)
+    return _land_gift(node, [made, minted], who)
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(

@@ -181,7 +181,7 @@ class NewToken:
             ),
         )
         yield _metadata_at(self.mint), Account(RENT, self._metadata(), _METAPLEX, False, 0)
-        yield self.account_of(self.mint), self._held(maker, self.pooled)
+        yield self.account_of(self.mint), self._token_account(maker, self.pooled)
         yield self.account_of(USDC.mint), token_account(USDC.mint, maker, self.depth)
         each = _WHALE_EACH if self._whale else _EACH
         for n in range(_HOLDERS):
@@ -190,7 +190,7 @@ class NewToken:
             account = own_account(who, self.mint, self.program)
             if self.trap is Trap.SECOND_POOL and n == 0:
                 who, account = self.pool.authority, self._elsewhere
-            yield account, self._held(who, self._supply * percent // 100)
+            yield account, self._token_account(who, self._supply * percent // 100)
 
     @property
     def _elsewhere(self) -> Pubkey:
@@ -223,7 +223,7 @@ class NewToken:
             Account(RENT, localnet_genesis.OBSERVATION, pool.market.program, False, 0),
         )
         for side in pool.sides:
-            empty = self._held(pool.authority, 0) if side.mint == self.mint else None
+            empty = self._token_account(pool.authority, 0) if side.mint == self.mint else None
             yield side.vault, empty or token_account(side.mint, pool.authority, 0)
         lp = localnet_pools.lp_mint(pool)
         yield lp, mint_account(localnet_pools.TOKEN_ID, 0 if burnt else shares, 9, mints=pool.authority)
@@ -232,7 +232,7 @@ class NewToken:
             account = own_account(who, lp, localnet_pools.TOKEN_ID)
             yield account, token_account(lp, who, shares)
 
-    def _held(self, owner: Pubkey, amount: int) -> Account:
+    def _token_account(self, owner: Pubkey, amount: int) -> Account:
         return token_account(self.mint, owner, amount, self.program, self.trap in (Trap.FEE, Trap.FEE_LATER))
 
     def _metadata(self) -> bytes:

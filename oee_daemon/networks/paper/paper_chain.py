@@ -61,7 +61,7 @@ class PaperChain(OwnChain):
         return self._expected_s
 
     async def identity(self) -> str:
-        return f"paper, begun at {await self._begun()} ms"
+        return f"paper, begun at {await self._begun_ms()} ms"
 
     async def anchor(self, deadline_s: float) -> Anchor:
         height = await self._height()
@@ -71,7 +71,7 @@ class PaperChain(OwnChain):
         return await self._height() + VALID_BLOCKS
 
     async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
-        content = _verified(swap)
+        content = _verify_swap(swap)
         due_ms = self._clock.now_ms() + round(self._expected_s * 1000)
         with REACHABLE:
             height = await self._height()
@@ -80,19 +80,19 @@ class PaperChain(OwnChain):
             raise ChainUnavailable("The paper chain no longer takes it: its blockhash is too old.")
 
     async def look(self, swap: SignedSwap, wait_s: float = 0) -> list[Look]:
-        content = _verified(swap)
+        content = _verify_swap(swap)
         until_ms = self._clock.now_ms() + round(wait_s * 1000)
         while True:
             with REACHABLE:
-                height, row = await self._seen(swap.signature, content)
+                height, row = await self._find_row(swap.signature, content)
             left_ms = until_ms - self._clock.now_ms()
             if left_ms <= 0 or (row is not None and row.state != "sent"):
-                return [_shown(height, row)]
+                return [_look_of(height, row)]
             next_ms = until_ms if row is None else self._again_ms.get(swap.signature, row.due_ms)
             # At its time and not a poll later.
             await self._clock.sleep(max(1, min(left_ms, next_ms - self._clock.now_ms())) / 1000)
 
-    async def _seen(self, signature: str, content: PaperSwap) -> tuple[int, LedgerRow | None]:
+    async def _find_row(self, signature: str, content: PaperSwap) -> tuple[int, LedgerRow | None]:
         """How far the chain is, and the swap's row by then. A landing whose time has come is decided."""
         height = await self._height()
         if height > content.last_height:
@@ -147,9 +147,9 @@ class PaperChain(OwnChain):
 
     async def _height(self) -> int:
         """Slots since the chain began."""
-        return max(0, self._clock.now_ms() - await self._begun()) // SLOT_MS
+        return max(0, self._clock.now_ms() - await self._begun_ms()) // SLOT_MS
 
-    async def _begun(self) -> int:
+    async def _begun_ms(self) -> int:
         if self._genesis is None:
             with REACHABLE:
                 self._genesis = await self._ledger.genesis_ms(self._clock.now_ms())
@@ -164,7 +164,7 @@ def _landing(content: PaperSwap, quote: Quote) -> Landing:
     return Landing(quote.amount_in, content.amount, None if keeps else "slippage_exceeded")
 
 
-def _shown(height: int, row: LedgerRow | None) -> Look:
+def _look_of(height: int, row: LedgerRow | None) -> Look:
     seen: Landed | Rejected | None = None
     if row is not None and row.state == "landed":
         seen = Landed(fill_of(row))
@@ -174,7 +174,7 @@ def _shown(height: int, row: LedgerRow | None) -> Look:
     return Look(node="paper", height=height, as_of=height, seen=seen, final=seen is not None)
 
 
-def _verified(swap: SignedSwap) -> PaperSwap:
+def _verify_swap(swap: SignedSwap) -> PaperSwap:
     """What its bytes say. Raises `ChainUnavailable` where the signature is another's."""
     if signature_of(swap.raw) != swap.signature:
         raise ChainUnavailable("The paper chain refuses it: its signature is another's.")

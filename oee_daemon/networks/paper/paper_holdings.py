@@ -28,7 +28,7 @@ class PaperHoldings:
         self._fee_cap = fee_cap
 
     async def balances(self, deadline_s: float) -> Sequence[Holding]:
-        held = await self._held()
+        held = await self._read_balances()
         native = Holding(mint=WSOL, decimals=9, units=held.pop(WSOL, 0))
         return [
             native,
@@ -42,7 +42,7 @@ class PaperHoldings:
     async def means(
         self, request: QuoteRequest, deadline_s: float, *, every: bool = False, opens: Sequence[str] = ()
     ) -> Sequence[Means]:
-        held = await self._held()
+        held = await self._read_balances()
         given, taken = request.input_token.mint, request.output_token.mint
         return [
             Means(
@@ -55,7 +55,7 @@ class PaperHoldings:
             )
         ]
 
-    async def _held(self) -> dict[str, int]:
+    async def _read_balances(self) -> dict[str, int]:
         # Asked for who it is, a new ledger begins.
         await self._chain.identity()
         with REACHABLE:

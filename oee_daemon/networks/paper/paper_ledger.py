@@ -108,7 +108,7 @@ class Ledger:
         }  # fmt: skip
 
         def taken(conn: Connection) -> bool:
-            with _held(conn, height) as tip:
+            with _hold_chain(conn, height) as tip:
                 if tip > swap.last_height:
                     return False
                 conn.execute(_TAKE, row)
@@ -120,7 +120,7 @@ class Ledger:
         """The row of that signature when the chain was at least that far, as it is from then on."""
 
         def found(conn: Connection) -> LedgerRow | None:
-            with _held(conn, height):
+            with _hold_chain(conn, height):
                 return _find(conn, signature)
 
         return await aside(self._db, found)
@@ -134,7 +134,7 @@ class Ledger:
         """Lands it, once: nothing happens where that was decided before, or can't be any more."""
 
         def decided(conn: Connection) -> None:
-            with _held(conn, height) as tip:
+            with _hold_chain(conn, height) as tip:
                 row = _find(conn, signature)
                 if row is None or row.state != "sent" or tip > row.last_height:
                     return
@@ -166,7 +166,7 @@ class Ledger:
         place = (before.decided_ms, before.signature) if before is not None else (2**62, "")
 
         def found(conn: Connection) -> list[LedgerRow]:
-            with _held(conn, height):
+            with _hold_chain(conn, height):
                 return _rows(conn, _LANDED, at=place[0], before=place[1], limit=limit)
 
         return await aside(self._db, found)
@@ -177,7 +177,7 @@ class Ledger:
 
 
 @contextmanager
-def _held(conn: Connection, height: int) -> Any:
+def _hold_chain(conn: Connection, height: int) -> Any:
     """A transaction that alone may change the ledger; how far the chain is by then."""
     with conn.begin():
         yield int(conn.execute(_TIP, {"height": height}).scalar_one())

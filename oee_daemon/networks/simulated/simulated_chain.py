@@ -88,21 +88,21 @@ class SimulatedChain(OwnChain):
         return self._confirm_ms / 1000
 
     async def identity(self) -> str:
-        return f"simulated, begun at {await self._begun()} ms"
+        return f"simulated, begun at {await self._begun_ms()} ms"
 
     async def height(self, *, behind_ms: int = 0) -> int:
         """Slots since the chain began. Raises `ChainUnavailable`."""
-        await self._begun()
+        await self._begun_ms()
         return self._at(self._clock.now_ms() - behind_ms)
 
-    async def _begun(self) -> int:
+    async def _begun_ms(self) -> int:
         if self._genesis is None:
             with _REACHABLE:
                 self._genesis = await self._ledger.genesis_ms(self._clock.now_ms())
         return self._genesis
 
     def _at(self, now_ms: int) -> int:
-        """The height at a time; `_begun` was asked before."""
+        """The height at a time; `_begun_ms` was asked before."""
         assert self._genesis is not None
         return max(0, now_ms - self._genesis) // SLOT_MS
 
@@ -114,7 +114,7 @@ class SimulatedChain(OwnChain):
         return await self.height() + VALID_SLOTS
 
     async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
-        transaction, content = _verified(swap.raw)
+        transaction, content = _verify_swap(swap.raw)
         row, last = await self._landing(transaction, content)
         if row is not None and await self._landed_at_once(row, last):
             failpoints.hit("landed", content["attempt"])
@@ -158,7 +158,7 @@ class SimulatedChain(OwnChain):
             with _REACHABLE:
                 orphan = {"signature": ORPHAN + row["signature"], "state": "orphaned"}
                 await self._ledger.append(row | orphan | {"visible_ms": now_ms + FORK_MS}, last)
-        latest_ms = await self._begun() + (last + 1) * SLOT_MS
+        latest_ms = await self._begun_ms() + (last + 1) * SLOT_MS
         lands_ms = latest_ms if fault.ms is None else min(latest_ms, now_ms + fault.ms)
         return row | {"slot": self._at(lands_ms), "visible_ms": lands_ms + self._confirm_ms}
 
@@ -230,9 +230,9 @@ class SimulatedChain(OwnChain):
             row, ordered = await self._ledger.find(swap.signature)
         if not ordered:
             return [
-                self._shown(node, row, None, now_ms) for node in NODES
+                self._look_of(node, row, None, now_ms) for node in NODES
             ], row.visible_ms if row else until_ms
-        number = _verified(swap.raw)[1]["number"]
+        number = _verify_swap(swap.raw)[1]["number"]
         if row is None or row.visible_ms > now_ms:
             lost, _ = await self._ledger.find(ORPHAN + swap.signature)
             row = lost if lost is not None and now_ms < lost.visible_ms else row
@@ -242,10 +242,10 @@ class SimulatedChain(OwnChain):
         if not heard:
             raise ChainUnavailable("the chain does not answer")
         behind_ms = min(_behind(fault) for fault in heard.values())
-        looks = [self._shown(node, row, fault, now_ms) for node, fault in heard.items()]
+        looks = [self._look_of(node, row, fault, now_ms) for node, fault in heard.items()]
         return looks, row.visible_ms + behind_ms if row else until_ms
 
-    def _shown(self, node: str, row: LedgerRow | None, fault: Fault | None, now_ms: int) -> Look:
+    def _look_of(self, node: str, row: LedgerRow | None, fault: Fault | None, now_ms: int) -> Look:
         """What the node with that fault shows of what the ledger has."""
         seen_ms = now_ms - _behind(fault)
         as_of, height = self._at(seen_ms), self._at(now_ms)
@@ -271,7 +271,7 @@ class SimulatedChain(OwnChain):
     async def fills(
         self, *, limit: int, before: str | None = None, mints: Sequence[str] = (), urgent: bool = True
     ) -> FillPage:
-        await self._begun()
+        await self._begun_ms()
         now_ms = self._clock.now_ms()
         place = None
         with _REACHABLE:
@@ -303,7 +303,7 @@ def _result(row: LedgerRow) -> Landed | Rejected:
     )
 
 
-def _verified(raw: bytes) -> tuple[VersionedTransaction, dict[str, Any]]:
+def _verify_swap(raw: bytes) -> tuple[VersionedTransaction, dict[str, Any]]:
     """The transaction and the swap that its one instruction asks for."""
     try:
         transaction = VersionedTransaction.from_bytes(raw)

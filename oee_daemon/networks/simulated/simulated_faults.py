@@ -93,7 +93,7 @@ class Faults:
 
         def begun(conn: Connection) -> int:
             conn.execute(_WATCH, {"pair": pair, "height": height})
-            return int(_begun(conn, pair) or 0)
+            return int(_begun_height(conn, pair) or 0)
 
         return await aside(self._db, begun)
 
@@ -113,7 +113,7 @@ class Faults:
     def _both(
         cls, conn: Connection, target: str, kinds: Collection[str], number: int | None, pair: str | None
     ) -> tuple[Fault | None, int | None]:
-        return cls._take(conn, target, kinds, number), None if pair is None else _begun(conn, pair)
+        return cls._take(conn, target, kinds, number), None if pair is None else _begun_height(conn, pair)
 
     @staticmethod
     def _take(conn: Connection, target: str, kinds: Collection[str], number: int | None) -> Fault | None:
@@ -126,5 +126,5 @@ class Faults:
         return None
 
 
-def _begun(conn: Connection, pair: str) -> int | None:
+def _begun_height(conn: Connection, pair: str) -> int | None:
     return conn.execute(_BEGUN, {"pair": pair}).scalar()

@@ -119,7 +119,7 @@ def _draw(*parts: object) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def _between(low: int, high: int, *parts: object) -> int:
+def _draw_between(low: int, high: int, *parts: object) -> int:
     return low + _draw(*parts) % (high - low + 1)
 
 
@@ -156,7 +156,7 @@ def listing(seed: int, number: int, spacing: int) -> Listing:
         trap=trap,
         listed_at=spacing * (number + 1) + _draw("at", seed, number) % spacing,
         venue=simulated_market.POOLS[_draw("venue", seed, number) % len(simulated_market.POOLS)],
-        depth_usd=THIN_USD if trap is Trap.THIN else _between(*DEPTH_USD, "depth", seed, number),
+        depth_usd=THIN_USD if trap is Trap.THIN else _draw_between(*DEPTH_USD, "depth", seed, number),
     )
 
 
@@ -172,7 +172,7 @@ def of_mint(seed: int, mint: str, spacing: int) -> Listing | None:
 
 
 def holders_bps(seed: int, token: Listing) -> int:
-    return WHALE if token.trap is Trap.WHALE else _between(*SPREAD_OUT, "holders", seed, token.number)
+    return WHALE if token.trap is Trap.WHALE else _draw_between(*SPREAD_OUT, "holders", seed, token.number)
 
 
 def quote(seed: int, pool: Pool, token: Listing, ask: QuoteRequest, height: int) -> Quote:

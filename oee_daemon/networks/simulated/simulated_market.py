@@ -60,7 +60,7 @@ def _draw(*parts: object) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def _between(low: int, high: int, *parts: object) -> int:
+def _draw_between(low: int, high: int, *parts: object) -> int:
     return low + _draw(*parts) % (high - low + 1)
 
 
@@ -72,13 +72,13 @@ def usd(token: Token) -> Fraction:
 
 @lru_cache(maxsize=1024)
 def _usd_of(mint: str) -> Fraction:
-    return Fraction(_between(1, 10**6, "usd", mint), 1000)
+    return Fraction(_draw_between(1, 10**6, "usd", mint), 1000)
 
 
 def mid_price(seed: int, pool: Pool, ask: QuoteRequest) -> Fraction:
     """Whole output tokens for one whole input token, before fee and impact, of a pair that nobody watches."""
     given, taken = ask.input_token, ask.output_token
-    drift, apart, upper = _drawn(
+    drift, apart, upper = _draw_market(
         seed, given.symbol, taken.symbol, ask.mode, ask.amount, ask.number, attempt=ask.attempt
     )
     one, other = usd(given), usd(taken)
@@ -92,11 +92,11 @@ def mid_price(seed: int, pool: Pool, ask: QuoteRequest) -> Fraction:
 
 
 @lru_cache(maxsize=64)
-def _drawn(*about: object, attempt: int) -> tuple[int, int, int]:
+def _draw_market(*about: object, attempt: int) -> tuple[int, int, int]:
     """How far the price has drifted, how far the venues stand apart, and on which side the better one does:
     all venues are asked for the same."""
-    drift = _between(-DRIFT_BPS, DRIFT_BPS, "drift", *about, attempt)
-    return drift, _between(*APART_BPS, "apart", *about), 1 if _draw("upper", *about) % 2 else -1
+    drift = _draw_between(-DRIFT_BPS, DRIFT_BPS, "drift", *about, attempt)
+    return drift, _draw_between(*APART_BPS, "apart", *about), 1 if _draw("upper", *about) % 2 else -1
 
 
 def _moved_price(seed: int, pool: Pool, ask: QuoteRequest, at: Moved) -> tuple[int, int]:
@@ -106,7 +106,7 @@ def _moved_price(seed: int, pool: Pool, ask: QuoteRequest, at: Moved) -> tuple[i
     is traded. Which venue is the better one changes each minute."""
     given, taken = ask.input_token, ask.output_token
     key, turned, above, below = _way(given, taken)
-    apart, upper = _watched(seed, key, given.mint, taken.mint, at.slots // MINUTE)
+    apart, upper = _draw_watched(seed, key, given.mint, taken.mint, at.slots // MINUTE)
     moved = factor(seed, key, at)
     below *= 2 * BPS + apart
     if turned:
@@ -126,9 +126,9 @@ def _way(given: Token, taken: Token) -> tuple[str, bool, int, int]:
 
 
 @lru_cache(maxsize=1024)
-def _watched(seed: int, key: str, given: str, taken: str, minute: int) -> tuple[int, int]:
+def _draw_watched(seed: int, key: str, given: str, taken: str, minute: int) -> tuple[int, int]:
     """How far the venues of a watched pair stand apart, and on which side the better one does."""
-    return _between(*APART_BPS, "apart", seed, key), 1 if _draw(
+    return _draw_between(*APART_BPS, "apart", seed, key), 1 if _draw(
         "upper", seed, given, taken, minute
     ) % 2 else -1
 

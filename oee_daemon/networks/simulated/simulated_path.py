@@ -66,16 +66,16 @@ def _block(seed: int, key: str, block: int) -> array[int]:
     swing = 0
     for before in range(max(0, block - BEFORE), block):
         for draw in _draws(seed, key, before):
-            swing = _faded(swing) + draw
+            swing = _fade_swing(swing) + draw
     found = array("q")
     for draw in _draws(seed, key, block):
         # At its first slot a pair is where it stood still.
-        swing = _faded(swing) + draw if block or found else 0
+        swing = _fade_swing(swing) + draw if block or found else 0
         found.append(swing)
     return found
 
 
-def _faded(swing: int) -> int:
+def _fade_swing(swing: int) -> int:
     return abs(swing) * KEEPS // 10**6 * (1 if swing >= 0 else -1)
 
 

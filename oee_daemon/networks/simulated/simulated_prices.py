@@ -61,14 +61,14 @@ class SimulatedPrices:
                     self._begun[key] = await self.faults.watch(key, height)
         except ChainUnavailable:
             return {}
-        shown = self._shown(fault, height)
+        shown = self._told_height(fault, height)
         if shown is None:
             return {}
         age_s = (height - shown) * SLOT_S
         found = ((pair, self._price(pair, shown, age_s, shifts)) for pair in pairs)
         return {pair.name: price for pair, price in found if price is not None}
 
-    def _shown(self, fault: Fault | None, height: int) -> int | None:
+    def _told_height(self, fault: Fault | None, height: int) -> int | None:
         """The height of which it tells, none where it tells nothing."""
         kind = None if fault is None else fault.kind
         if kind != "freeze":

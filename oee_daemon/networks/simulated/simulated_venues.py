@@ -63,10 +63,10 @@ class SimulatedVenue:
             new = self.listings.traded(request.input_token, request.output_token)
             if new is not None:
                 return await self.listings.quote(self.pool, new, request)
-        at = None if begun is None else await self._moved(begun)
+        at = None if begun is None else await self._find_move(begun)
         return simulated_market.quote(self.seed, self.pool, request, at)
 
-    async def _moved(self, begun: int) -> Moved | None:
+    async def _find_move(self, begun: int) -> Moved | None:
         """Where a pair is that has been watched since that height."""
         if self.height is None:
             return None

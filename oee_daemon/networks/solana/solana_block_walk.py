@@ -74,19 +74,19 @@ class BlockWalk:
         # Once for a swap, and without it no list counts, so not behind whatever else executes.
         if self._end is None:
             count_of: Call = ("getBlocksWithLimit", [first, count, FINALIZED])
-            slots = await self._told(endpoint, count_of, deadline_s)
+            slots = await self._ask_endpoint(endpoint, count_of, deadline_s)
             if not isinstance(slots, list) or len(slots) != count:
                 return None if slots is _UNSOLD else False
             self._end = slots[-1]
         left_s = until - asyncio.get_running_loop().time()
         last: Call = ("getBlock", [self._end, _BARE])
-        block = await self._told(endpoint, last, max(left_s, 0))
+        block = await self._ask_endpoint(endpoint, last, max(left_s, 0))
         if isinstance(block, dict) and block.get("blockHeight") == self._last:
             return True
         self._end = None
         return None if block is _UNSOLD else False
 
-    async def _told(self, endpoint: Endpoint, call: Call, deadline_s: float) -> Any:
+    async def _ask_endpoint(self, endpoint: Endpoint, call: Call, deadline_s: float) -> Any:
         """Its answer; `_UNSOLD` where it never gave one and says that it does not. Raises `NoAnswer`."""
         try:
             (said,) = await endpoint.ask([call], deadline_s, urgent=True)

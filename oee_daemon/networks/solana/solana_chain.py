@@ -191,20 +191,20 @@ class SolanaChain:
         """A look of each endpoint. `there`: one of them has shown it as final; what it did is asked too."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        heard, shown = await self._told(swap, genesis, there=there)
+        heard, shown = await self._hear_of(swap, genesis, there=there)
         answers = [a for name, results in heard.items() if (a := _read(name, results, genesis)) is not None]
         endpoints = {one.name: one for one in self._pool.endpoints}
         # Old ones wait for each other: that is of the same time.
         left_s = min(LOOK_S, max(begun + 2 * LOOK_S - loop.time(), LOOK_S / 4))
         answers = await self._old.proven(endpoints, answers, swap, anchored, left_s)
         if not there and any(a.status is not None and a.status.final for a in answers):
-            shown = await self._shown(swap.signature, genesis, swap.mints)
+            shown = await self._read_landing(swap.signature, genesis, swap.mints)
         self._clock.begin(anchored.slot, min((a.slot for a in answers), default=None))
         latest = self._clock.latest(anchored.slot)
         looks = [look_of(answer, anchored, shown, latest) for answer in answers]
         return [look for look in looks if look is not None]
 
-    async def _told(self, swap: SignedSwap, genesis: str, *, there: bool) -> tuple[Heard, list[Shown]]:
+    async def _hear_of(self, swap: SignedSwap, genesis: str, *, there: bool) -> tuple[Heard, list[Shown]]:
         """What each endpoint says of it and, where it is `there`, what it did.
 
         Both in one request, as long as each endpoint answers that: who does not tell what it did, or late,
@@ -248,7 +248,7 @@ class SolanaChain:
         heard = await self._statuses([GENESIS, ("getTransaction", [signature, OPTIONS])], urgent)
         return {name: (results[0], results[1]) for name, results in heard.items()}
 
-    async def _shown(self, signature: str, genesis: str, mints: Sequence[str] = ()) -> list[Shown]:
+    async def _read_landing(self, signature: str, genesis: str, mints: Sequence[str] = ()) -> list[Shown]:
         return self._read_shown(await self._transactions(signature), signature, genesis, mints)
 
     def _read_shown(
@@ -284,7 +284,7 @@ class SolanaChain:
         return landed[0].fill if agreed else None
 
     async def _shown_or_raise(self, signature: str, mints: Sequence[str]) -> Sequence[Shown]:
-        """As `_shown`, behind what executes; raises `ChainUnavailable` where no endpoint answers."""
+        """As `_read_landing`, behind what executes; raises `ChainUnavailable` where no endpoint answers."""
         genesis = await self.genesis_hash()
         await self._pool.each([GENESIS], LOOK_S, urgent=False)
         return self._read_shown(await self._transactions(signature, urgent=False), signature, genesis, mints)

@@ -62,8 +62,10 @@ def moved(meta: Mapping[str, Any], keys: Sequence[str], wallet: str, mints: Coll
         found = {mint: by for mint, by in found.items() if by < 0 or mint in mints}
     if WSOL in mints and all(by < 0 for by in found.values()):
         # Such accounts took all of the SOL that it brought, or more.
-        found[WSOL] = found.get(WSOL, 0) + _made(meta, keys, wallet)
-    if sum(by < 0 for by in found.values()) > 1 and 0 < -found.get(WSOL, 0) <= _made(meta, keys, wallet):
+        found[WSOL] = found.get(WSOL, 0) + _lamports_made(meta, keys, wallet)
+    if sum(by < 0 for by in found.values()) > 1 and 0 < -found.get(WSOL, 0) <= _lamports_made(
+        meta, keys, wallet
+    ):
         del found[WSOL]
     down = [(mint, -by) for mint, by in found.items() if by < 0]
     up = [(mint, by) for mint, by in found.items() if by > 0]
@@ -72,7 +74,7 @@ def moved(meta: Mapping[str, Any], keys: Sequence[str], wallet: str, mints: Coll
     return Moved(down[0][0], up[0][0], down[0][1], up[0][1])
 
 
-def _made(meta: Mapping[str, Any], keys: Sequence[str], wallet: str) -> int:
+def _lamports_made(meta: Mapping[str, Any], keys: Sequence[str], wallet: str) -> int:
     """Lamports of accounts that were not there before, and are not the wallet's."""
     own = {one["accountIndex"] for one in meta["postTokenBalances"] if one["owner"] == wallet}
     both = enumerate(zip(meta["preBalances"], meta["postBalances"], strict=True))

@@ -67,7 +67,7 @@ class LandingReader:
                 known = {name: one for name, one in named if not isinstance(one, Untold)}
                 if not known:
                     raise ChainUnavailable("No RPC endpoint tells a landing that one of them lists.")
-                told.append(self._agreed(signature, known))
+                told.append(self._agree_on(signature, known))
         return [one for one in told if isinstance(one, Fill)], [one for one in told if isinstance(one, UUID)]
 
     async def _of_all(
@@ -80,7 +80,7 @@ class LandingReader:
                 said[name] = read(results)
         return said
 
-    def _agreed(self, signature: str, told: Mapping[str, Told]) -> Told:
+    def _agree_on(self, signature: str, told: Mapping[str, Told]) -> Told:
         """What more operators tell than tell anything else; `told` by endpoint."""
         operators = {one.name: one.operator for one in self._pool.endpoints}
         votes = {(operators.get(name, name), _what([one])) for name, one in told.items()}
@@ -102,7 +102,7 @@ class LandingReader:
                 # It is asked for what was listed as good alone.
                 return Untold.UNTOLD
             try:
-                shown = self._shown(result, signature, mints)
+                shown = self._read_shown(result, signature, mints)
             except Unreadable:
                 # It moved something, and was no swap; or was one, and moved more than two tokens.
                 return whose(result, self._wallet)
@@ -114,7 +114,7 @@ class LandingReader:
 
         return read
 
-    def _shown(self, said: Any, signature: str, mints: Sequence[str]) -> Shown:
+    def _read_shown(self, said: Any, signature: str, mints: Sequence[str]) -> Shown:
         """As `shown_of`: by itself, and else as a swap of `mints`."""
         try:
             return shown_of(said, signature, self._wallet)

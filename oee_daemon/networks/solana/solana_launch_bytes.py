@@ -78,12 +78,12 @@ def _steps(message: Mapping[str, Any], meta: Mapping[str, Any]) -> Iterator[Mapp
 def _opening(step: Mapping[str, Any], keys: list[str]) -> Opening | None:
     program = keys[step["programIdIndex"]]
     market, tags = _OPENS.get(program, ("", ()))
-    if not tags or not _decoded(step["data"]).startswith(tags):
+    if not tags or not _decode_base58(step["data"]).startswith(tags):
         return None
     return Opening(program, market, tuple(keys[n] for n in step["accounts"]))
 
 
-def _decoded(text: str) -> bytes:
+def _decode_base58(text: str) -> bytes:
     """Base 58. Raises `ValueError`."""
     number = 0
     for digit in text:

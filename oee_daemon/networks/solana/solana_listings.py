@@ -154,7 +154,7 @@ class SolanaListings:
         fresh = sorted((seen[name] for name, age_s in ages.items() if age_s <= self._max_age_s), key=_by_slot)
         if not fresh:
             raise ChainUnavailable("No RPC endpoint shows the token as it is now: all are silent or behind.")
-        if len({_told(one) for one in fresh if one.mint is not None}) > 1:
+        if len({_lasting_facts(one) for one in fresh if one.mint is not None}) > 1:
             raise ChainUnavailable(f"RPC endpoints tell different things of {mint}.")
         known = [one for one in fresh if one.mint is not None]
         # Nobody has heard of it yet.
@@ -283,7 +283,7 @@ def _at_worst(pool: PoolFacts, seen: Sequence[_Seen]) -> PoolFacts:
     )
 
 
-def _told(seen: _Seen) -> object:
+def _lasting_facts(seen: _Seen) -> object:
     """What of a mint does not change from slot to slot, but by its maker's will."""
     mint = seen.mint
     assert mint is not None

@@ -88,19 +88,19 @@ def look_of(
         # Its root has passed the slot without it: a fork that lost, whose swap may still land elsewhere.
         if status.slot <= answer.slot:
             return None
-        return _seen(answer, Unknown("not final yet"))
+        return _look_with(answer, Unknown("not final yet"))
     if not shown:
-        return _seen(answer, Unknown("final, and not yet told what it moved"))
+        return _look_with(answer, Unknown("final, and not yet told what it moved"))
     told = {(one.slot, isinstance(one.result, Rejected)) for one in shown}
-    moved = {_moved(one.result) for one in shown}
+    moved = {_moved_by(one.result) for one in shown}
     (slot, failed), *others = told
     agrees = slot == status.slot and status.failed in (None, failed)
     if others or not agrees or len(moved) != 1:
-        return _seen(answer, Unknown("final in two ways"), final=True)
-    return _seen(answer, shown[0].result, final=True)
+        return _look_with(answer, Unknown("final in two ways"), final=True)
+    return _look_with(answer, shown[0].result, final=True)
 
 
-def _moved(result: Landed | Rejected) -> tuple[object, ...]:
+def _moved_by(result: Landed | Rejected) -> tuple[object, ...]:
     return () if isinstance(result, Rejected) else moved_by(result.fill)
 
 
@@ -109,7 +109,7 @@ def moved_by(fill: Fill) -> tuple[object, ...]:
     return fill.input_mint, fill.output_mint, fill.amount_in, fill.amount_out
 
 
-def _seen(answer: Answer, seen: Landed | Rejected | Unknown, *, final: bool = False) -> Look:
+def _look_with(answer: Answer, seen: Landed | Rejected | Unknown, *, final: bool = False) -> Look:
     return Look(node=answer.node, height=answer.height, as_of=answer.height, seen=seen, final=final)
 
 

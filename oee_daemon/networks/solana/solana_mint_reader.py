@@ -82,10 +82,10 @@ class MintReader:
         slots = {name: slot for name in told if (slot := _slot(heard[name][1])) is not None}
         ages = self._ages.of(slots, asked_at)
         fresh = [one for name, one in told.items() if ages.get(name, 0.0) <= STALE_S]
-        return _agreed(fresh or list(told.values()), list(told.values()))
+        return _agree_on(fresh or list(told.values()), list(told.values()))
 
 
-def _agreed(
+def _agree_on(
     fresh: Sequence[Mapping[str, MintFacts]], told: Sequence[Mapping[str, MintFacts]]
 ) -> dict[str, MintFacts]:
     """What those say that have heard of each mint, the `fresh` of them first. All amounts are counted by its

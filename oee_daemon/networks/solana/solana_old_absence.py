@@ -100,11 +100,11 @@ class OldAbsence:
             is_old = answer.context - anchored.slot > CACHED_SLOTS
             if answer.status is not None or not (is_over and is_old):
                 return answer
-            return await self._told(endpoints[answer.node], answer, swap, anchored, deadline_s)
+            return await self._ask_about(endpoints[answer.node], answer, swap, anchored, deadline_s)
 
         return await asyncio.gather(*(told(answer) for answer in answers))
 
-    async def _told(
+    async def _ask_about(
         self, endpoint: Endpoint, answer: Answer, swap: SignedSwap, anchored: Anchored, deadline_s: float
     ) -> Answer:
         try:
@@ -119,7 +119,7 @@ class OldAbsence:
         was_late, search.late = search.late, False
         if not (was_late or search.blocks.are_read):
             try:
-                told = await self._listed(endpoint, asked, search, deadline_s * 2 / 3)
+                told = await self._ask_list(endpoint, asked, search, deadline_s * 2 / 3)
                 if told is True:
                     left_s = until - asyncio.get_running_loop().time()
                     told = await search.blocks.is_whole(endpoint, asked.slot, left_s)
@@ -137,7 +137,7 @@ class OldAbsence:
             return replace(answer, status=found)
         return replace(answer, knows_all=found)
 
-    async def _listed(
+    async def _ask_list(
         self, endpoint: Endpoint, asked: _Asked, search: _Search, deadline_s: float
     ) -> Status | bool:
         """What the wallet's list says: that it landed, or whether the list proves that it did not. Page by

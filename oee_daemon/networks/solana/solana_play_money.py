@@ -28,7 +28,7 @@ _BATCH = 5
 async def give(pool: Pool, wallet: str, tokens: Sequence[Token]) -> None:
     """Gives a wallet that holds no SOL its play money; one that holds some has been given it before."""
     try:
-        if await pool.any([("getBalance", [wallet])], _held, REQUEST_S):
+        if await pool.any([("getBalance", [wallet])], _read_balance, REQUEST_S):
             return
         wanted: list[Call] = [
             ("localnetMint", [wallet, token.mint, (DOLLARS if token.stable else OTHERS) * 10**token.decimals])
@@ -38,19 +38,19 @@ async def give(pool: Pool, wallet: str, tokens: Sequence[Token]) -> None:
         # SOL comes last: whoever holds it holds the others too.
         wanted.append(("requestAirdrop", [wallet, SOL * 10**9]))
         for begin in range(0, len(wanted), _BATCH):
-            await pool.any(wanted[begin : begin + _BATCH], _given, REQUEST_S)
+            await pool.any(wanted[begin : begin + _BATCH], _check_given, REQUEST_S)
     except ChainUnavailable as e:
         log.warning("the wallet was given no play money", extra={"reason": e.message})
 
 
-def _held(results: list[Result]) -> int:
+def _read_balance(results: list[Result]) -> int:
     value = results[0].get("value") if isinstance(results[0], dict) else None
     if type(value) is not int:
         raise NoAnswer("no balance")
     return value
 
 
-def _given(results: list[Result]) -> None:
+def _check_given(results: list[Result]) -> None:
     refused = [result for result in results if isinstance(result, RpcError)]
     if refused:
         raise NoAnswer(f"error {refused[0].code}, {refused[0].message[:60]}")

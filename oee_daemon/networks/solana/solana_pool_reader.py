@@ -62,7 +62,9 @@ class PoolReader:
         """None where no endpoint answers. `urgent`: see `request_bucket`."""
         asked_at = time.monotonic()
         asked = [(pair, index) for pair in pairs for index in self._indexes(pair.name, asked_at)]
-        places = [_placed(self._program, index, pair.base.mint, pair.quote.mint) for pair, index in asked]
+        places = [
+            _addresses_of(self._program, index, pair.base.mint, pair.quote.mint) for pair, index in asked
+        ]
         calls = _calls(places)
         try:
             heard = await self._rpc.each(calls, DEADLINE_S, grace_s=GRACE_S, urgent=urgent)
@@ -131,7 +133,7 @@ def _in_the_middle(words: Sequence[Mapping[str, Pool]]) -> Mapping[str, Pool]:
 
 
 @lru_cache(maxsize=1024)
-def _placed(program: str, index: int, base: str, quote: str) -> Addresses:
+def _addresses_of(program: str, index: int, base: str, quote: str) -> Addresses:
     return addresses(program, index, base, quote)
 
 

@@ -114,7 +114,7 @@ class SolanaPrices:
             self._fresh_at = time.monotonic()
         self._seen = {}
         for pair in pairs:
-            pool = self._believed(pair, sight)
+            pool = self._choose_believed(pair, sight)
             if (estimate := self._estimate(pair, pool, sight)) is not None:
                 self._seen[pair.name] = estimate, pool
         await self._level(pairs)
@@ -147,7 +147,7 @@ class SolanaPrices:
             log.debug("Jupiter tells no prices", extra={"reason": e.message})
             return {}
 
-    def _believed(self, pair: Watched, sight: Sight) -> Pool | None:
+    def _choose_believed(self, pair: Watched, sight: Sight) -> Pool | None:
         """Of two endpoints that tell of a pool what is far apart, the one that Jupiter's prices bear out,
         where these are not old."""
         pool, other = sight.pools.get(pair.name), sight.others.get(pair.name)

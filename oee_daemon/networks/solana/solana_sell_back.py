@@ -57,7 +57,7 @@ class SellBack:
             sold = quote.amount_out * percent // 100
             if not sold:
                 return None
-            back = await self._tried(request, quote, sold, deadline_s)
+            back = await self._try_sale(request, quote, sold, deadline_s)
             if back is None:
                 return None
             if back:
@@ -65,7 +65,9 @@ class SellBack:
                 return back * quote.amount_out // sold if percent == _SOLD else None
         return 0
 
-    async def _tried(self, request: QuoteRequest, quote: Quote, sold: int, deadline_s: float) -> int | None:
+    async def _try_sale(
+        self, request: QuoteRequest, quote: Quote, sold: int, deadline_s: float
+    ) -> int | None:
         mints = request.input_token.mint, request.output_token.mint
         given, taken = await self._pricing.programs(mints, deadline_s)
         trial = self._trial(mints, (given, taken), quote, sold)
@@ -78,7 +80,7 @@ class SellBack:
         }
 
         def read(results: list[Result]) -> int | None:
-            return _back(results[0], trial, self._wallet, mints[0], quote.amount_in)
+            return _read_back(results[0], trial, self._wallet, mints[0], quote.amount_in)
 
         # As the guard's: an endpoint and a venue that lie together need another endpoint to lie, too.
         told = await self._rpc.two([("simulateTransaction", [wire, options])], read, deadline_s)
@@ -101,7 +103,7 @@ class SellBack:
         return _Trial(MessageV0.try_compile(payer, steps, [], Hash.default()), sale)
 
 
-def _back(said: Result, trial: _Trial, wallet: str, mint: str, spent: int) -> int | None:
+def _read_back(said: Result, trial: _Trial, wallet: str, mint: str, spent: int) -> int | None:
     """Raises `NoAnswer` for what is no simulation of it."""
     value = simulation_end(said)
     if value["err"] is not None:

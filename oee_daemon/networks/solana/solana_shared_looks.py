@@ -44,11 +44,11 @@ class SharedLooks:
             self._next = mine
         place = len(mine.signatures)
         mine.signatures.append(signature)
-        heard = await (self._asked(mine) if is_first else asyncio.shield(mine.heard))
+        heard = await (self._ask_together(mine) if is_first else asyncio.shield(mine.heard))
         count = len(mine.signatures)
         return {name: [*said[:-1], _of_one(said[-1], place, count)] for name, said in heard.items()}
 
-    async def _asked(self, mine: _Round) -> Heard:
+    async def _ask_together(self, mine: _Round) -> Heard:
         try:
             async with self._turn:
                 # Not before: whoever comes later is asked about by the next one, which begins after it came.

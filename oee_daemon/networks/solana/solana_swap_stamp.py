@@ -84,7 +84,7 @@ def stamped(
 
     steps = []
     for step in message.instructions:
-        data = _priced(message, step, unit_price)
+        data = _price_step(message, step, unit_price)
         steps.append(
             CompiledInstruction(step.program_id_index, data, bytes(map(moved, bytes(step.accounts))))
         )
@@ -103,7 +103,7 @@ def stamped(
     return bytes(made)
 
 
-def _priced(message: Message | MessageV0, step: CompiledInstruction, unit_price: int) -> bytes:
+def _price_step(message: Message | MessageV0, step: CompiledInstruction, unit_price: int) -> bytes:
     """What the step is called with: at that price of a unit, and with no price limit of a pool's."""
     data = bytes(step.data)
     if _asks(message, step, _PRICE, 9):

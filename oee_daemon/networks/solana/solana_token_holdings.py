@@ -60,7 +60,9 @@ class SolanaHoldings:
             ("getTokenAccountsByOwner", [self._wallet, {"programId": program}, parsed])
             for program in _PROGRAMS
         ]
-        return await self._pool.any(calls, lambda results: _held(results, genesis), deadline_s, urgent=False)
+        return await self._pool.any(
+            calls, lambda results: _read_holdings(results, genesis), deadline_s, urgent=False
+        )
 
     async def means(
         self, request: QuoteRequest, deadline_s: float, *, every: bool = False, opens: Sequence[str] = ()
@@ -77,7 +79,7 @@ class SolanaHoldings:
 
         def read(results: list[Result]) -> Means:
             must_be_of(genesis, results[0])
-            rents = known or self._told(results[2:])
+            rents = known or self._read_units(results[2:])
             rows = dict(zip(asked, accounts_of(results[1], len(asked)), strict=True))
             means = self._means(mints, rows, rents)
             missing = [address for address in opens if rows[address] is None]
@@ -99,7 +101,7 @@ class SolanaHoldings:
         # Where none can be read, the reason is said by the one that is asked alone.
         return found or [await self._pool.any(calls, read, deadline_s)]
 
-    def _told(self, results: Sequence[Result]) -> Sequence[int]:
+    def _read_units(self, results: Sequence[Result]) -> Sequence[int]:
         self._rents, self._rents_until = _rents(results), time.monotonic() + RENTS_S
         return self._rents
 
@@ -118,10 +120,10 @@ class SolanaHoldings:
             reserve=rents[0] + self._new_accounts(rows, mints, read, rents),
             spends_native=spends_sol,
             facts={mint: facts_of(mint, found) for mint, found in read.items()},
-            delegated=self._delegated(rows, read),
+            delegated=self._find_delegated(rows, read),
         )
 
-    def _delegated(self, rows: dict[str, Any], read: dict[str, Mint]) -> dict[str, str]:
+    def _find_delegated(self, rows: dict[str, Any], read: dict[str, Mint]) -> dict[str, str]:
         """Of wrapped SOL most venues make an account of their own."""
         found = {}
         for mint, facts in read.items():
@@ -155,7 +157,7 @@ class SolanaHoldings:
         return needed
 
 
-def _held(results: list[Result], genesis: str) -> list[Holding]:
+def _read_holdings(results: list[Result], genesis: str) -> list[Holding]:
     must_be_of(genesis, results[0])
     lamports = _value(results[1])
     if type(lamports) is not int:

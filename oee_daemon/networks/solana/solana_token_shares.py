@@ -140,12 +140,12 @@ def _sums(
 ) -> Mapping[str, int]:
     held: Counter[str] = Counter()
     for key, row in zip(keys, accounts_of(results[0], len(keys)), strict=True):
-        owner, amount = _owned(mint, row)
+        owner, amount = _read_owner(mint, row)
         held[owner] += 0 if key in without else amount
     return held
 
 
-def _owned(mint: str, row: Any) -> tuple[str, int]:
+def _read_owner(mint: str, row: Any) -> tuple[str, int]:
     data = b"" if row is None else data_of(row)
     if row is None:
         # It was closed in between.

@@ -23,12 +23,12 @@ _SEEDS = ((PUMP, b"user_volume_accumulator"), (PUMP_SWAP, b"user_volume_accumula
 
 def kept_of(trader: str, named: Iterable[str]) -> tuple[str, ...]:
     """Those of the accounts that a swap names which are kept of that trader."""
-    kept = _kept(trader)
+    kept = _accounts_kept(trader)
     return tuple(key for key in dict.fromkeys(named) if key in kept)
 
 
 @lru_cache(maxsize=16)
-def _kept(trader: str) -> frozenset[str]:
+def _accounts_kept(trader: str) -> frozenset[str]:
     wallet = bytes(Pubkey.from_string(trader))
     return frozenset(
         str(Pubkey.find_program_address([seed, wallet], Pubkey.from_string(program))[0])

@@ -88,7 +88,7 @@ class History:
         if _fell_silent(_places(before) or {}, lists):
             # Who goes on from there would have to wait for it; who begins anew asks those that answer.
             raise BadCursor
-        united = _united({name: one.rows for name, one in lists.items()}, limit, before)
+        united = _unite_lists({name: one.rows for name, one in lists.items()}, limit, before)
         fills, unread = await self._reader.fills(united.signatures, genesis, mints, urgent=urgent)
         return FillPage(
             fills,
@@ -178,7 +178,7 @@ class _United(NamedTuple):
     back_to: datetime | None
 
 
-def _united(lists: Mapping[str, list[Row]], limit: int, before: str | None = None) -> _United:
+def _unite_lists(lists: Mapping[str, list[Row]], limit: int, before: str | None = None) -> _United:
     """Up to where the first list that has more ends, at a landing that all of those know. What others list
     beyond it is of the next page, and of this one where they don't know it: they could not go on from there.
 

@@ -69,7 +69,7 @@ async def listed(
         first, *found = told = await endpoint.ask(calls, deadline_s, urgent=urgent)
         if more and found[0] == [] and not await _ends_at(endpoint, rows, deadline_s, urgent):
             return None
-        return _listed([*results, first if told.of_one_node(0, 1) else None, *found], genesis)
+        return _read_list([*results, first if told.of_one_node(0, 1) else None, *found], genesis)
     except NoAnswer as e:
         log.debug("an endpoint lists no landings", extra={"node": endpoint.name, "reason": e.reason})
         return None
@@ -95,7 +95,7 @@ async def _ends_at(endpoint: Endpoint, rows: Call, deadline_s: float, urgent: bo
         asked["before"], last = told[-2], told[-1:]
 
 
-def _listed(results: Sequence[Result], genesis: str) -> Listed:
+def _read_list(results: Sequence[Result], genesis: str) -> Listed:
     must_be_of(genesis, results[0])
     slot, height = epoch_of(results[2])
     try:

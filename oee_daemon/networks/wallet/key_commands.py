@@ -53,7 +53,7 @@ def _make(found: Settings, asked: Mapping[str, Any]) -> dict[str, Any]:
     """A new key, or the one that was given. The file is read back before anybody relies on it."""
     path = _file(found, asked)
     if path.exists() or path.is_symlink():
-        raise _taken(path)
+        raise _taken_error(path)
     secret = asked.get("secret")
     keypair = Keypair() if secret is None else read_secret_key(secret)
     passphrase = asked.get("passphrase")
@@ -63,14 +63,14 @@ def _make(found: Settings, asked: Mapping[str, Any]) -> dict[str, Any]:
     try:
         write_wallet(path, content)
     except FileExistsError:
-        raise _taken(path) from None
+        raise _taken_error(path) from None
     wallet = read_wallet(path)
     if passphrase is not None:
         wallet.unlock(passphrase)
     return _describe(found, path)
 
 
-def _taken(path: Path) -> Conflict:
+def _taken_error(path: Path) -> Conflict:
     return Conflict(
         f"{path} exists already, and no key is ever overwritten.",
         code="wallet_exists",

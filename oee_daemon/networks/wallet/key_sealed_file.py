@@ -50,7 +50,7 @@ class Sealed:
         key = _derive(passphrase, self._header["kdf"])
         nonce = base64.b64decode(self._header["cipher"]["nonce"])
         try:
-            seed: bytes = ChaCha20Poly1305(key).decrypt(nonce, self._secret, _authenticated(self._header))
+            seed: bytes = ChaCha20Poly1305(key).decrypt(nonce, self._secret, _header_bytes(self._header))
         except InvalidTag:
             raise WrongPassphrase(self.address) from None
         return Keypair.from_seed(seed)
@@ -68,7 +68,7 @@ def seal(keypair: Keypair, passphrase: bytes) -> bytes:
         "cipher": {"name": _CIPHER, "nonce": _text(nonce)},
     }
     key = _derive(passphrase, header["kdf"])
-    secret: bytes = ChaCha20Poly1305(key).encrypt(nonce, bytes(keypair)[:SEED], _authenticated(header))
+    secret: bytes = ChaCha20Poly1305(key).encrypt(nonce, bytes(keypair)[:SEED], _header_bytes(header))
     return (json.dumps(header | {"secret": _text(secret)}, indent=1) + "\n").encode()
 
 
@@ -121,7 +121,7 @@ def _derive(passphrase: bytes, kdf: dict[str, Any]) -> bytes:
     return key
 
 
-def _authenticated(header: dict[str, Any]) -> bytes:
+def _header_bytes(header: dict[str, Any]) -> bytes:
     """The header in one spelling, however the file is laid out."""
     return json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
 

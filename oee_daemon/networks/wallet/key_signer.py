@@ -80,7 +80,7 @@ class Wallet:
         if keypair is None:
             raise WalletLocked(self.address)
         try:
-            signature, raw = self._signed(keypair, swap.message)
+            signature, raw = self._sign_message(keypair, swap.message)
         except VenueError:
             raise
         except Exception as e:
@@ -94,7 +94,7 @@ class Wallet:
             last_valid_height=swap.last_valid_height,
         )
 
-    def _signed(self, keypair: Keypair, content: bytes) -> tuple[str, bytes]:
+    def _sign_message(self, keypair: Keypair, content: bytes) -> tuple[str, bytes]:
         message = from_bytes_versioned(content)
         signers = message.account_keys[: message.header.num_required_signatures]
         if signers != [keypair.pubkey()]:

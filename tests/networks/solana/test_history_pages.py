@@ -93,7 +93,7 @@ def test_a_page_ends_where_the_first_of_its_lists_that_has_more_does() -> None:
 
 
 def united(*lists: list[dict[str, Any]]) -> tuple[list[str], str | None]:
-    found = solana_wallet_history._united({f"n{n}": one for n, one in enumerate(lists)}, 3)
+    found = solana_wallet_history._unite_lists({f"n{n}": one for n, one in enumerate(lists)}, 3)
     return found.signatures, found.following
 
 
@@ -160,7 +160,7 @@ def test_a_search_that_an_endpoint_drops_out_of_begins_anew() -> None:
             served = [(await stack.enter_async_context(serving(one)))[0] for one in nodes]
             pool = open_pool(served, 1000.0, 1000)
             try:
-                united = solana_wallet_history._united(
+                united = solana_wallet_history._unite_lists(
                     {
                         name: one.rows
                         for name, one in (await History(pool, WALLET)._lists("G", 50, None)).items()
@@ -224,13 +224,13 @@ def test_a_page_goes_back_to_where_the_latest_of_its_lists_says() -> None:
             f"n{n}": [{"signature": "s", "slot": 1, "err": None, "blockTime": unix}]
             for n, unix in enumerate(times)
         }
-        return solana_wallet_history._united(told, 1).back_to
+        return solana_wallet_history._unite_lists(told, 1).back_to
 
     assert back_to(10, 1_793_000_000) == datetime.fromtimestamp(1_793_000_000, UTC)
     assert back_to(10, None) == datetime.max.replace(tzinfo=UTC)
     apart = {"liar": [{**row, "blockTime": 10} for row in rows(93, 92, 91)], "honest": [
         {**row, "blockTime": 1_793_000_000 + row["slot"]} for row in rows(9, 8, 7)]}  # fmt: skip
-    assert solana_wallet_history._united(apart, 3).back_to == datetime.fromtimestamp(1_793_000_009, UTC)
+    assert solana_wallet_history._unite_lists(apart, 3).back_to == datetime.fromtimestamp(1_793_000_009, UTC)
 
 
 def test_a_long_search_is_left_and_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:

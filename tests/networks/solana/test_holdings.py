@@ -280,5 +280,5 @@ def test_an_account_with_a_delegate_or_somebody_to_close_it_is_told(at: int) -> 
     mint = SimpleNamespace(program=TOKEN)
     for data, told in ((plain, {}), (pledged, {USDC.mint: own})):
         row = {"data": [base64.b64encode(data).decode(), "base64"]}
-        found = holdings._delegated({own: row}, {USDC.mint: mint})  # type: ignore[dict-item]
+        found = holdings._find_delegated({own: row}, {USDC.mint: mint})  # type: ignore[dict-item]
         assert found == told

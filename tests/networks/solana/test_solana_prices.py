@@ -180,7 +180,7 @@ def test_old_prices_of_jupiter_s_bear_nobody_out(net: Localnet) -> None:
             mint: (price * (factor if mint == PAIRS[0].base.mint else 1), at - age_s, slot)
             for mint, (price, at, slot) in rig.prices._usd.items()
         }
-        assert rig.prices._believed(PAIRS[0], apart) == believed, (factor, age_s)
+        assert rig.prices._choose_believed(PAIRS[0], apart) == believed, (factor, age_s)
 
 
 def test_what_jupiter_said_once_is_one_observation_however_far_the_chain_has_gone(

@@ -55,7 +55,7 @@ def check(
         states = dict(zip(asked, found["accounts"], strict=True))
         for address, state in states.items():
             _account(address, state, mine.get(address), limits)
-        left = _left(found, keys, states, limits.wallet)
+        left = _lamports_left(found, keys, states, limits.wallet)
     except (Unreadable, KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise NoAnswer("a simulation that can't be read") from None
     _amounts(moved, found["fee"], left, limits)
@@ -80,15 +80,15 @@ def _amounts(moved: Mapping[str, int], fee: int, left: int, limits: Limits) -> N
     """`left`: lamports in accounts that the swap's programs made."""
     if fee > limits.fee_cap:
         refuse("fee", f"its network fee would be {fee} lamports, more than {limits.fee_cap}")
-    broken = _broken(moved, min(left, MOST_LEFT), limits)
+    broken = _find_broken(moved, min(left, MOST_LEFT), limits)
     if broken is None:
         return
-    if left > MOST_LEFT and _broken(moved, left, limits) is None:
+    if left > MOST_LEFT and _find_broken(moved, left, limits) is None:
         refuse("rent", f"it would pay {left} lamports for accounts of others, more than {MOST_LEFT}")
     refuse(*broken)
 
 
-def _broken(moved: Mapping[str, int], left: int, limits: Limits) -> tuple[str, str] | None:
+def _find_broken(moved: Mapping[str, int], left: int, limits: Limits) -> tuple[str, str] | None:
     """The rule that the amounts break, and how, with as many lamports put back; none where they keep all."""
     rest = dict(moved)
     rest[WSOL] = rest.get(WSOL, 0) + left
@@ -103,7 +103,9 @@ def _broken(moved: Mapping[str, int], left: int, limits: Limits) -> tuple[str, s
     return None
 
 
-def _left(found: Mapping[str, Any], keys: Sequence[str], states: Mapping[str, Any], wallet: str) -> int:
+def _lamports_left(
+    found: Mapping[str, Any], keys: Sequence[str], states: Mapping[str, Any], wallet: str
+) -> int:
     """Lamports in accounts that were not there before, and that a program keeps and not the wallet."""
     before = dict(zip(keys, found["preBalances"], strict=True))
     return sum(

@@ -125,7 +125,7 @@ def _swap(step: Step, limits: Limits, seen: _Seen) -> None:
 def _own_of(mint: str, limits: Limits, seen: _Seen) -> set[str]:
     """The wallet's accounts of that token, as far as a swap may use them."""
     made = seen.made if mint == WSOL else ()
-    return {*(_associated(limits.wallet, mint, program) for program in (TOKEN, TOKEN_2022)), *made}
+    return {*(_associated_account(limits.wallet, mint, program) for program in (TOKEN, TOKEN_2022)), *made}
 
 
 def _budget(step: Step, limits: Limits, seen: _Seen) -> None:
@@ -162,7 +162,7 @@ def _system(step: Step, limits: Limits, seen: _Seen) -> None:
 def _wrap(step: Step, limits: Limits, seen: _Seen) -> None:
     """A transfer of SOL to the wallet's own account of wrapped SOL."""
     lamports = int.from_bytes(step.data[4:], "little")
-    own = {_associated(limits.wallet, WSOL, TOKEN), *seen.made}
+    own = {_associated_account(limits.wallet, WSOL, TOKEN), *seen.made}
     if len(step.accounts) != 2 or step.accounts[0] != limits.wallet or step.accounts[1] not in own:
         refuse("transfer", f"it sends {lamports} lamports to {', '.join(step.accounts[1:])}")
     seen.wrapped += lamports
@@ -172,7 +172,7 @@ def _wrap(step: Step, limits: Limits, seen: _Seen) -> None:
 def _make(step: Step, limits: Limits, seen: _Seen) -> None:
     """A token account for this swap alone: `CreateAccountWithSeed`."""
     try:
-        base, seed, lamports, space, owner = _seeded(step.data)
+        base, seed, lamports, space, owner = _read_seeded(step.data)
     except (struct.error, UnicodeDecodeError, IndexError):
         refuse("unreadable", "what it asks System for can't be read")
     if {base, step.accounts[0] if step.accounts else ""} != {limits.wallet} or len(step.accounts) < 2:
@@ -188,7 +188,7 @@ def _make(step: Step, limits: Limits, seen: _Seen) -> None:
     _must_be_wrapped_for_it(limits, seen)
 
 
-def _seeded(data: bytes) -> tuple[str, str, int, int, str]:
+def _read_seeded(data: bytes) -> tuple[str, str, int, int, str]:
     """base, seed, lamports, bytes, owner (https://github.com/solana-program/system, interface)."""
     (length,) = struct.unpack_from("<Q", data, 36)
     if length > 32 or len(data) != 44 + length + 48:
@@ -206,7 +206,7 @@ def _must_be_wrapped_for_it(limits: Limits, seen: _Seen) -> None:
 
 def _token(step: Step, limits: Limits, seen: _Seen) -> None:
     tag, accounts = step.data[0] if step.data else -1, step.accounts
-    own = {_associated(limits.wallet, WSOL, TOKEN), *seen.made}
+    own = {_associated_account(limits.wallet, WSOL, TOKEN), *seen.made}
     if tag not in (1, 9, 17, 18) or step.program != TOKEN:
         refuse("token", f"it asks {named(step.program)} for {tag}, which is not on the list")
     if not accounts or accounts[0] not in own:
@@ -231,12 +231,12 @@ def _own_account(step: Step, limits: Limits, seen: _Seen) -> None:
         refuse("account", f"it makes an account for {owner}, paid by {payer}")
     if mint not in (limits.input_mint, limits.output_mint, WSOL):
         seen.on_the_way[address] = mint
-    if program not in (TOKEN, TOKEN_2022) or address != _associated(owner, mint, program):
+    if program not in (TOKEN, TOKEN_2022) or address != _associated_account(owner, mint, program):
         refuse("account", "it makes another account than it says")
 
 
 @lru_cache(maxsize=1024)
-def _associated(owner: str, mint: str, program: str) -> str:
+def _associated_account(owner: str, mint: str, program: str) -> str:
     keys = (Pubkey.from_string(key) for key in (owner, mint, program))
     return str(get_associated_token_address(*keys))
 

@@ -52,13 +52,13 @@ class Tables:
             if len(self._known) > _KEPT:
                 self._known.clear()
             for table, *entries in zip(missing, *told, strict=True):
-                agreed = _agreed(entries, most[table] + 1)
+                agreed = _agree_on(entries, most[table] + 1)
                 if agreed is not None:
                     self._known[table] = agreed
         return {t: self._known[t] for t in most if t in self._known}
 
 
-def _agreed(told: Sequence[list[str] | None], needed: int) -> list[str] | None:
+def _agree_on(told: Sequence[list[str] | None], needed: int) -> list[str] | None:
     """What all of them tell; none where all tell that it is no table.
 
     A table grows: one that lags tells the beginning of it. Raises `ChainUnavailable` where that is too short,

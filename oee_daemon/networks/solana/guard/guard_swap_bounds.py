@@ -68,7 +68,7 @@ def _routed_out(data: bytes, at: int) -> Bound:
     return _most_out(data, at)
 
 
-def _slipped(given: int, quoted: int, bps: int, exact: str) -> Bound:
+def _slipped_bound(given: int, quoted: int, bps: int, exact: str) -> Bound:
     """Jupiter states what was quoted, and how much worse it may be. Which way it rounds nobody has published:
     the worse one counts. An exact output that is not met to the unit fails (its `ExactOutAmountNotMatched`).
     """
@@ -89,7 +89,7 @@ def _route(exact: str) -> Callable[[bytes, int], Bound]:
         given, quoted, bps, fee = struct.unpack_from("<QQHB", data, len(data) - 19)
         if fee:
             refuse("bound", "it takes a fee for somebody who built it")
-        return _slipped(given, quoted, bps, exact)
+        return _slipped_bound(given, quoted, bps, exact)
 
     return read
 
@@ -117,7 +117,7 @@ def _route_v2(exact: str) -> Callable[[bytes, int], Bound]:
         given, quoted, bps, fee, better = struct.unpack_from("<QQHHH", data, at)
         if fee or better:
             refuse("bound", "it takes a fee for somebody who built it")
-        return _slipped(given, quoted, bps, exact)
+        return _slipped_bound(given, quoted, bps, exact)
 
     return read
 

@@ -79,14 +79,14 @@ class Endpoint:
         `NoAnswer`: then there is none."""
         try:
             with Within(deadline_s):
-                return await self._answered(calls, deadline_s, urgent)
+                return await self._answer_calls(calls, deadline_s, urgent)
         except TimeoutError:
             raise NoAnswer(f"nothing within {deadline_s:.3g} s") from None
 
     async def close(self) -> None:
         await self._site.close()
 
-    async def _answered(self, calls: Sequence[Call], deadline_s: float, urgent: int) -> Results:
+    async def _answer_calls(self, calls: Sequence[Call], deadline_s: float, urgent: int) -> Results:
         until = asyncio.get_running_loop().time() + deadline_s * 3 / 4
         # What one finds out all know: else each of those that begin at once asks in vain for itself.
         while self._is_learnt_by_another(len(calls), urgent):

@@ -89,7 +89,7 @@ class Site:
         return reply
 
     def _request(self, method: str, path: str, query: Mapping[str, str], body: bytes | None) -> bytes:
-        asked = "&".join(filter(None, (self._query, *(f"{k}={_quoted(v)}" for k, v in query.items()))))
+        asked = "&".join(filter(None, (self._query, *(f"{k}={_quote_value(v)}" for k, v in query.items()))))
         target = (self._path + path or "/") + (f"?{asked}" if asked else "")
         head = f"{method} {target} HTTP/1.1\r\n{self._head}"
         if body is None:
@@ -134,7 +134,7 @@ def _head(host: str, headers: Mapping[str, str] | None) -> str:
     return "".join(f"{name}: {value}\r\n" for name, value in told.items())
 
 
-def _quoted(value: str) -> str:
+def _quote_value(value: str) -> str:
     """Addresses and amounts are most of what is asked for, and stay as they are."""
     return value if value.isascii() and value.isalnum() else quote(value, safe="")
 

@@ -109,7 +109,7 @@ class BlockWatcher:
                 heard = await self._pool.each(calls_for(swap.signature), REQUEST_S)
                 answers = [a for name, results in heard.items() if (a := self._read(name, results))]
                 final = any(a.status is not None and a.status.final for a in answers)
-                swap.hear(answers, await self._shown(swap.signature) if final else [])
+                swap.hear(answers, await self._ask_landing(swap.signature) if final else [])
             except ChainUnavailable:
                 pass
             if swap.over:
@@ -123,9 +123,9 @@ class BlockWatcher:
         except NoAnswer:
             return None
 
-    async def _shown(self, signature: str) -> list[Shown]:
+    async def _ask_landing(self, signature: str) -> list[Shown]:
         told = await self._each_of_ours(("getTransaction", [signature, _SHORT]))
-        return [shown for said in told if (shown := _told(said)) is not None]
+        return [shown for said in told if (shown := _shown_of(said)) is not None]
 
     async def _truth(self, swap: Shadowed) -> Truth:
         """By its block, which is final now, as the endpoints that keep it have it; they have to agree."""
@@ -134,7 +134,7 @@ class BlockWatcher:
             held = {swap.signature in found[0] for said in blocks if (found := _signatures(said))}
             if held != {True}:
                 return "absent" if held == {False} else "unclear"
-            failed = {type(one.result).__name__ for one in await self._shown(swap.signature)}
+            failed = {type(one.result).__name__ for one in await self._ask_landing(swap.signature)}
         except ChainUnavailable:
             return "unclear"
         if len(failed) != 1:
@@ -147,7 +147,7 @@ class BlockWatcher:
         return [results[1] for results in heard.values() if results[0] == self._genesis]
 
 
-def _told(said: Result) -> Shown | None:
+def _shown_of(said: Result) -> Shown | None:
     if not isinstance(said, dict) or type(said.get("slot")) is not int:
         return None
     meta = said.get("meta")

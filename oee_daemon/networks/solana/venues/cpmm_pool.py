@@ -65,20 +65,20 @@ def addresses(program: str, index: int, mint_in: str, mint_out: str) -> Addresse
     """`index`: the configuration's number."""
     owner = Pubkey.from_string(program)
     mints = sorted((Pubkey.from_string(mint_in), Pubkey.from_string(mint_out)), key=bytes)
-    config = _derived(owner, b"amm_config", struct.pack(">H", index))
-    pool = _derived(owner, b"pool", bytes(config), *map(bytes, mints))
-    first, second = (_derived(owner, b"pool_vault", bytes(pool), bytes(mint)) for mint in mints)
-    observation = _derived(owner, b"observation", bytes(pool))
-    authority = _derived(owner, b"vault_and_lp_mint_auth_seed")
+    config = _derive_authority(owner, b"amm_config", struct.pack(">H", index))
+    pool = _derive_authority(owner, b"pool", bytes(config), *map(bytes, mints))
+    first, second = (_derive_authority(owner, b"pool_vault", bytes(pool), bytes(mint)) for mint in mints)
+    observation = _derive_authority(owner, b"observation", bytes(pool))
+    authority = _derive_authority(owner, b"vault_and_lp_mint_auth_seed")
     vaults = first, second
     return Addresses(owner, authority, config, pool, vaults, (mints[0], mints[1]), observation, index)
 
 
 def config_of(program: str, index: int) -> str:
-    return str(_derived(Pubkey.from_string(program), b"amm_config", struct.pack(">H", index)))
+    return str(_derive_authority(Pubkey.from_string(program), b"amm_config", struct.pack(">H", index)))
 
 
-def _derived(program: Pubkey, *seeds: bytes) -> Pubkey:
+def _derive_authority(program: Pubkey, *seeds: bytes) -> Pubkey:
     return Pubkey.find_program_address(list(seeds), program)[0]
 
 
@@ -99,7 +99,7 @@ class Pool:
 
     def out_of(self, amount_in: int) -> int:
         """What comes out and arrives. Raises `NoPool` where nothing does."""
-        swapped = self._swapped(self._net(amount_in))
+        swapped = self._amount_after(self._net(amount_in))
         given = swapped - -(-swapped * self._rate_out // RATE)
         out = given - self.kept[1].of(given)
         if out <= 0:
@@ -119,7 +119,7 @@ class Pool:
         the pool keeps is not counted. Raises `NoPool`."""
         out, net = self.out_of(amount_in), self._net(amount_in)
         after = Pool(
-            self.held_out - self._swapped(net),
+            self.held_out - self._amount_after(net),
             self.held_in + net,
             self.fee_rate,
             self.programs[::-1],
@@ -141,7 +141,7 @@ class Pool:
         """What of it is traded."""
         return amount_in - self.kept[0].of(amount_in) - self.fee_of(amount_in)
 
-    def _swapped(self, net: int) -> int:
+    def _amount_after(self, net: int) -> int:
         """What leaves the reserve for it."""
         return self.held_out * net // (self.held_in + net) if net > 0 else 0
 

@@ -106,10 +106,10 @@ def steps_of(told: Mapping[str, Any], plan: Plan, api: Api) -> list[Instruction]
     own = wrap(plan.payer, most) if given == WSOL else []
     own += [make_account(plan.payer, WSOL, TOKEN)] if taken == WSOL else []
     ended = [unwrap(plan.payer)] if WSOL in (given, taken) else []
-    return [*own, *_left(before, plan), swap, *ended, *_left(after, plan)]
+    return [*own, *_drop_wrapping(before, plan), swap, *ended, *_drop_wrapping(after, plan)]
 
 
-def _left(steps: Iterable[Instruction], plan: Plan) -> Iterator[Instruction]:
+def _drop_wrapping(steps: Iterable[Instruction], plan: Plan) -> Iterator[Instruction]:
     """Without what wraps and unwraps: an exact output may take as much as its bound, and how much of that
     Jupiter wraps for one it does not say. What its program would make or close is made and closed by ours,
     which the guard can read; everything else stays, and is the guard's to judge."""
@@ -125,10 +125,10 @@ def _left(steps: Iterable[Instruction], plan: Plan) -> Iterator[Instruction]:
             continue
         if own and helps == _CLOSES:
             step = unwrap(plan.payer)
-        yield (_made(keys, plan.payer) or step) if helps == _MAKES else step
+        yield (_make_own_account(keys, plan.payer) or step) if helps == _MAKES else step
 
 
-def _made(keys: list[str], payer: str) -> Instruction | None:
+def _make_own_account(keys: list[str], payer: str) -> Instruction | None:
     """Makes the wallet's account that is among these; none where it is none, or its mint is not with it."""
     for mint in keys:
         for program in (TOKEN, TOKEN_2022):

@@ -57,7 +57,7 @@ class ExactOut:
 
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
         bps = quoted_bps(request)
-        said = await self._asked(request, bps, deadline_s, urgent=request.number > 0)
+        said = await self._ask_quote(request, bps, deadline_s, urgent=request.number > 0)
         pools = pools_of(said.json)
         return Quote(
             venue=self._name,
@@ -69,17 +69,19 @@ class ExactOut:
         )
 
     async def build(self, plan: Plan, anchor: Anchor, left_s: Callable[[], float]) -> UnsignedSwap:
-        quoted = self._stored(plan)
+        quoted = self._take_stored(plan)
         while True:
             try:
-                return await self._built(plan, anchor, quoted or await self._bounded(plan, left_s), left_s)
+                return await self._build_swap(
+                    plan, anchor, quoted or await self._quote_within(plan, left_s), left_s
+                )
             except SwapTooLong:
                 # Only what is built says how long it is.
                 if not self._widths.narrow(plan.request):
                     raise
                 quoted = None
 
-    async def _built(
+    async def _build_swap(
         self, plan: Plan, anchor: Anchor, quoted: bytes, left_s: Callable[[], float]
     ) -> UnsignedSwap:
         asked = json.dumps({"userPublicKey": self._wallet, "wrapAndUnwrapSol": True})
@@ -89,7 +91,7 @@ class ExactOut:
         hint = hint_of(said.json)
         return await assembled(plan, anchor, steps, tables, self._pricing, hint=hint, left_s=left_s)
 
-    def _stored(self, plan: Plan) -> bytes | None:
+    def _take_stored(self, plan: Plan) -> bytes | None:
         """The quote that was chosen, where its own slippage is what the bound leaves, to a point."""
         route = plan.quote.route
         try:
@@ -103,12 +105,12 @@ class ExactOut:
             return None
         return route if widest - 1 <= told["slippageBps"] <= widest else None
 
-    async def _bounded(self, plan: Plan, left_s: Callable[[], float]) -> bytes:
+    async def _quote_within(self, plan: Plan, left_s: Callable[[], float]) -> bytes:
         """A quote whose own bound keeps the plan's: its slippage is of whole basis points, of its amount."""
         quoted = plan.quote.amount_in
         for _ in range(2):
             bps = slippage_bps(quoted, plan.bound, exact_out=True)
-            said = await self._asked(plan.request, bps, left_s(), urgent=True)
+            said = await self._ask_quote(plan.request, bps, left_s(), urgent=True)
             quoted = self._read(said.json, plan.request).given
             if _most(quoted, bps) <= plan.bound:
                 return said.raw
@@ -117,7 +119,7 @@ class ExactOut:
             f"{self._name}'s price moves too fast to build on it.", code="venue_moves", retryable=True
         )
 
-    async def _asked(self, request: QuoteRequest, bps: int, deadline_s: float, *, urgent: bool) -> Said:
+    async def _ask_quote(self, request: QuoteRequest, bps: int, deadline_s: float, *, urgent: bool) -> Said:
         query = {
             "inputMint": request.input_token.mint,
             "outputMint": request.output_token.mint,

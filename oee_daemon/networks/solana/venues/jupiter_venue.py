@@ -88,7 +88,7 @@ class JupiterVenue:
         if plan.request.mode is SwapMode.EXACT_OUT:
             return await self._exact_out.build(plan, anchor, left_s)
         while True:
-            said = await self._bounded(plan, left_s)
+            said = await self._ask_within(plan, left_s)
             steps, hint = steps_of(said.json, plan, self._api), hint_of(said.json)
             try:
                 return await assembled(
@@ -105,7 +105,7 @@ class JupiterVenue:
         nobody gets."""
         left_s = time_left(deadline_s)
         while True:
-            said = await self._asked(request, bps, left_s(), urgent=request.number > 0)
+            said = await self._ask_swap(request, bps, left_s(), urgent=request.number > 0)
             amounts = self._amounts(said, request)
             quote = Quote(venue=self.name, amount_in=amounts.given, amount_out=amounts.taken)
             plan = Plan(
@@ -119,7 +119,7 @@ class JupiterVenue:
                 if not self._widths.narrow(request):
                     raise
 
-    async def _bounded(self, plan: Plan, left_s: Callable[[], float]) -> Said:
+    async def _ask_within(self, plan: Plan, left_s: Callable[[], float]) -> Said:
         """A swap whose own bound keeps the plan's: its slippage is of whole basis points, of its amount."""
         quoted = plan.quote.amount_out
         kept = self._kept.take(plan.request, slippage_bps(quoted, plan.bound, exact_out=False))
@@ -127,7 +127,7 @@ class JupiterVenue:
             return kept
         for _ in range(2):
             bps = slippage_bps(quoted, plan.bound, exact_out=False)
-            said = await self._asked(plan.request, bps, left_s(), urgent=True)
+            said = await self._ask_swap(plan.request, bps, left_s(), urgent=True)
             amounts = self._amounts(said, plan.request)
             if amounts.bound >= plan.bound:
                 return said
@@ -137,7 +137,7 @@ class JupiterVenue:
             f"{self.name}'s price moves too fast to build on it.", code="venue_moves", retryable=True
         )
 
-    async def _asked(self, request: QuoteRequest, bps: int, deadline_s: float, *, urgent: bool) -> Said:
+    async def _ask_swap(self, request: QuoteRequest, bps: int, deadline_s: float, *, urgent: bool) -> Said:
         query = {
             "inputMint": request.input_token.mint,
             "outputMint": request.output_token.mint,

@@ -74,7 +74,7 @@ class RaydiumVenue:
 
     async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         left_s = time_left(deadline_s)
-        said = await self._computed(plan, left_s)
+        said = await self._compute_within(plan, left_s)
         body, paid = await self._body(plan, said, left_s())
         side = "out" if plan.request.mode is SwapMode.EXACT_OUT else "in"
         built = self._ok(await self._api.post(f"/transaction/swap-base-{side}", body, left_s()))
@@ -88,7 +88,7 @@ class RaydiumVenue:
         content = stamped(message, anchor.blockhash, memo_for(plan, anchor), price, tables)
         return UnsignedSwap(message=content, last_valid_height=anchor.last_valid_height)
 
-    async def _computed(self, plan: Plan, left_s: Any) -> Said:
+    async def _compute_within(self, plan: Plan, left_s: Any) -> Said:
         """A quote whose own bound keeps the plan's: its slippage is of whole basis points, of its amount."""
         exact_out = plan.request.mode is SwapMode.EXACT_OUT
         quoted = plan.quote.amount_in if exact_out else plan.quote.amount_out

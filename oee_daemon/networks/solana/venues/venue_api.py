@@ -53,7 +53,7 @@ class Api:
         try:
             with Within(deadline_s):
                 await self._turn(deadline_s, urgent)
-                return self._said(await self._site.get(path, query))
+                return self._read_reply(await self._site.get(path, query))
         except (NoAnswer, TimeoutError) as e:
             raise self._late(e, deadline_s) from None
 
@@ -62,7 +62,7 @@ class Api:
         try:
             with Within(deadline_s):
                 await self._turn(deadline_s, True)
-                return self._said(await self._site.post(path, body))
+                return self._read_reply(await self._site.post(path, body))
         except (NoAnswer, TimeoutError) as e:
             raise self._late(e, deadline_s) from None
 
@@ -76,7 +76,7 @@ class Api:
                 reply = await self._site.get(path, query)
         except (NoAnswer, TimeoutError) as e:
             raise self._late(e, deadline_s) from None
-        self._heed(reply)
+        self._heed_limits(reply)
         if reply.status != 200:
             raise VenueLate(f"{self.name} did not answer: HTTP {reply.status}.")
         try:
@@ -92,13 +92,13 @@ class Api:
             raise NoAnswer("it asked to be left alone for a while")
         await self._bucket.turn(urgent=urgent)
 
-    def _heed(self, reply: Reply) -> None:
+    def _heed_limits(self, reply: Reply) -> None:
         if reply.status == 429:
             self._bucket.refused()
             self._bucket.pause(_pause_of(reply.headers) or 1.0)
 
-    def _said(self, reply: Reply) -> Said:
-        self._heed(reply)
+    def _read_reply(self, reply: Reply) -> Said:
+        self._heed_limits(reply)
         if reply.status != 200 and not 400 <= reply.status < 429:
             raise NoAnswer(f"HTTP {reply.status}")
         said = read_json(reply.body)
