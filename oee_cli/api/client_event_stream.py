@@ -25,7 +25,7 @@ from oee_daemon.contract.status import FINAL
 #: Between two `None`, seconds.
 _TICK = 0.1
 #: Seconds for a handshake, and for the good-bye that nobody waits for.
-_OPEN_LIMIT, _CLOSE_LIMIT = 2.0, 0.1
+_OPEN_S, _CLOSE_S = 2.0, 0.1
 #: How long a stream that can't be opened is tried again, seconds.
 _PATIENCE = 30.0
 
@@ -100,8 +100,8 @@ def _open_websocket(client: Client, path: str) -> ClientConnection:
     options: dict[str, Any] = {
         "additional_headers": client.headers,
         "compression": None,
-        "open_timeout": client.patience.left(_OPEN_LIMIT),
-        "close_timeout": _CLOSE_LIMIT,
+        "open_timeout": client.patience.left(_OPEN_S),
+        "close_timeout": _CLOSE_S,
         "proxy": None,
         "user_agent_header": None,
         "max_size": 2**20,

@@ -33,10 +33,10 @@ def home_tag(home: Path | Belongings) -> str:
     return f"{folder.st_dev}:{folder.st_ino}"
 
 
-def connect_socket(path: Path, limit: float) -> socket.socket | None:
+def connect_socket(path: Path, timeout_s: float) -> socket.socket | None:
     """A connection; `None` where nothing listens. Raises `PermissionError`."""
     s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    s.settimeout(limit)
+    s.settimeout(timeout_s)
     try:
         s.connect(str(path))
     except OSError as e:

@@ -70,7 +70,7 @@ class Launcher(Resident):
                 "moved: OEE_HOME=… with the same command",
             )
 
-    def start(self, limit: float = START_LIMIT) -> bool:
+    def start(self, most_s: float = START_LIMIT) -> bool:
         """Waits until there is a daemon. Returns whether it started one. Raises `Unreachable`, `Refused`,
         and `Stopped` where somebody stopped it while this command ran.
 
@@ -87,7 +87,7 @@ class Launcher(Resident):
             )
         self._make_folders()
         with closing(StartLine(self.output, self.phases)) as progress:
-            return self._start_unless_stopped(time.monotonic() + limit, progress)
+            return self._start_unless_stopped(time.monotonic() + most_s, progress)
 
     def _start_unless_stopped(self, deadline: float, progress: StartLine) -> bool:
         while True:

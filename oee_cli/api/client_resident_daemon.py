@@ -183,10 +183,10 @@ class Resident:
         except PermissionError:
             raise Forbidden(f"{self.settings.run_dir} can't be read by this account.") from None
 
-    def comes(self, limit: float) -> bool:
+    def comes(self, most_s: float) -> bool:
         """Whether one holds the home once no command is starting one any more, which takes `limit` seconds at
         most: at first a daemon holds nothing."""
-        deadline = time.monotonic() + limit
+        deadline = time.monotonic() + most_s
         while not self.held():
             if not _is_locked(self.settings.home / home_files.START_LOCK) or time.monotonic() > deadline:
                 return self.held()

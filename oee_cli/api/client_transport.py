@@ -43,11 +43,11 @@ class UnixTransport(httpx.BaseTransport):
         self._lock = threading.Lock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        limits = request.extensions.get("timeout", {})
-        connection = self._connection(limits.get("connect"))
+        timeouts = request.extensions.get("timeout", {})
+        connection = self._connection(timeouts.get("connect"))
         try:
-            _send_request(connection, request, limits.get("write"))
-            connection.sock.settimeout(limits.get("read"))
+            _send_request(connection, request, timeouts.get("write"))
+            connection.sock.settimeout(timeouts.get("read"))
             answer = _receive_response(connection)
         except BaseException:
             connection.close()
@@ -67,7 +67,7 @@ class UnixTransport(httpx.BaseTransport):
         with self._lock:
             self._idle.append(connection)
 
-    def _connection(self, limit: float | None) -> _Connection:
+    def _connection(self, timeout_s: float | None) -> _Connection:
         while True:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
@@ -76,7 +76,7 @@ class UnixTransport(httpx.BaseTransport):
             if not connection.gone():
                 return connection
             connection.close()
-        connection = _Connection(self.path, limit)
+        connection = _Connection(self.path, timeout_s)
         try:
             connection.connect()
         except TimeoutError as e:
@@ -89,15 +89,15 @@ class UnixTransport(httpx.BaseTransport):
 class _Connection(http.client.HTTPConnection):
     sock: socket.socket
 
-    def __init__(self, path: str, limit: float | None) -> None:
+    def __init__(self, path: str, timeout_s: float | None) -> None:
         super().__init__("localhost")
         self.path = path
-        self.limit = limit
+        self.timeout_s = timeout_s
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self.sock.settimeout(self.limit)
+            self.sock.settimeout(self.timeout_s)
             self.sock.connect(self.path)
         except BaseException:
             self.sock.close()
@@ -119,7 +119,7 @@ class _Body(httpx.SyncByteStream):
         self.transport = transport
         self.connection = connection
         self.answer = answer
-        self.whole = False
+        self.complete = False
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -128,7 +128,7 @@ class _Body(httpx.SyncByteStream):
             if self.answer.length:
                 # `http.client` says nothing where fewer bytes came than were promised.
                 raise httpx.RemoteProtocolError("it hung up in the middle of its answer")
-            self.whole = True
+            self.complete = True
         except TimeoutError as e:
             raise httpx.ReadTimeout(str(e)) from e
         except (OSError, http.client.HTTPException) as e:
@@ -136,14 +136,14 @@ class _Body(httpx.SyncByteStream):
 
     def close(self) -> None:
         self.answer.close()
-        if self.whole and not self.answer.will_close:
+        if self.complete and not self.answer.will_close:
             self.transport.keep(self.connection)
         else:
             self.connection.close()
 
 
-def _send_request(connection: _Connection, request: httpx.Request, limit: float | None) -> None:
-    connection.sock.settimeout(limit)
+def _send_request(connection: _Connection, request: httpx.Request, timeout_s: float | None) -> None:
+    connection.sock.settimeout(timeout_s)
     headers: dict[str, Any] = {name.decode(): value for name, value in request.headers.raw}
     try:
         connection.request(request.method, request.url.raw_path.decode(), request.read() or None, headers)

@@ -22,7 +22,7 @@ from oee_cli.top.top_frame import SORTS, Picture, Trouble, top_frame, top_snapsh
 #: How often one may look, seconds.
 _OFTEN, _SELDOM = 0.1, 3600.0
 #: Seconds for an answer, after which the daemon counts as away.
-_ANSWER_LIMIT = 5.0
+_ANSWER_S = 5.0
 #: The longest pause between two tries to reach a daemon that went away, seconds.
 _TRY_AGAIN = 1.0
 #: The longest pause between two frames, seconds: times go on between two looks.
@@ -59,7 +59,7 @@ def show_top(interval: str, once: bool, output: Output) -> None:
 def _fetch(client: Client) -> dict[str, Any]:
     """The engine as it is now. Raises `ConnectionLost`, and `CliError` for what the daemon refuses."""
     try:
-        found: dict[str, Any] = client.ask("GET", "/api/engine", timeout=_ANSWER_LIMIT)
+        found: dict[str, Any] = client.ask("GET", "/api/engine", timeout=_ANSWER_S)
     except NoSuchOrder:
         raise Unreachable(
             "The daemon is of an older release, which can't be watched so.",

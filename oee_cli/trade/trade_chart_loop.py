@@ -25,7 +25,7 @@ _MOST = 400
 #: The most levels that are asked for, those nearest to the price, and the most fills that are kept.
 _LEVELS, _FILLS = 40, 200
 #: Seconds between two looks at the orders, and for an answer.
-_ORDERS, _ANSWER_LIMIT = 1.0, 5.0
+_ORDERS, _ANSWER_S = 1.0, 5.0
 #: The longest pause between two frames, seconds: the age of the last news goes on.
 _FRAME = 1.0
 
@@ -94,8 +94,8 @@ class _Follower(threading.Thread):
         pair = self.picture.newest["pair"]
         asked = {"pair": pair, "status": "waiting", "sort": "away", "limit": _LEVELS}
         try:
-            waiting = self._client.ask("GET", "/api/orders", params=asked, timeout=_ANSWER_LIMIT)["orders"]
-            ended = self._client.ask("GET", "/api/engine", timeout=_ANSWER_LIMIT)["ended"]
+            waiting = self._client.ask("GET", "/api/orders", params=asked, timeout=_ANSWER_S)["orders"]
+            ended = self._client.ask("GET", "/api/engine", timeout=_ANSWER_S)["ended"]
         except ConnectionLost:
             # The stream brings the daemon back.
             self._client.close()

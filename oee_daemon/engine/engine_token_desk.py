@@ -75,7 +75,7 @@ class TokenDesk:
         borne = {name: mints for name, mints in borne.items() if not any(map(self.book.is_pinned, mints))}
         if borne:
             mints = [mint for bearing in borne.values() for mint in bearing]
-            self.book.learn(*map(_known, await aside(self._db, token_rows.named, list(borne), mints)))
+            self.book.learn(*map(_token_of, await aside(self._db, token_rows.named, list(borne), mints)))
 
     async def accepted(self, mints: Collection[str]) -> Mapping[str, Collection[str]]:
         """The extensions whose risk the user takes, by mint: as Postgres says it now, not from memory."""

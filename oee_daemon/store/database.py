@@ -95,6 +95,7 @@ class Lead:
         return used >= self._silent_at and made.server in (None, self._server)
 
 
+#: By address, for all pools and lines of this process: what one of them notices of a server, all heed.
 _leads: dict[URL, Lead] = {}
 
 

@@ -92,15 +92,15 @@ class Bounded(psycopg.Connection[Any]):
             raise
 
 
-def _until(gen: PQGen[RV], limit: float) -> Generator[Any, Any, RV]:
-    """`gen`, for `limit` seconds; psycopg wakes it every tenth of a second where nothing comes."""
-    deadline = time.monotonic() + limit
+def _until(gen: PQGen[RV], timeout_s: float) -> Generator[Any, Any, RV]:
+    """`gen`, for `timeout_s` seconds; psycopg wakes it every tenth of a second where nothing comes."""
+    deadline = time.monotonic() + timeout_s
     try:
         wanted = next(gen)
         while True:
             ready = yield wanted
             if not ready and time.monotonic() > deadline:
-                raise Silent(f"Postgres gave no answer within {limit:g} s")
+                raise Silent(f"Postgres gave no answer within {timeout_s:g} s")
             wanted = gen.send(ready)
     except StopIteration as end:
         found: RV = end.value

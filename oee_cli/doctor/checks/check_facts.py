@@ -22,9 +22,9 @@ from oee_daemon.contract import home_files
 from oee_daemon.contract.setting_table import BY_NAME
 
 #: Seconds for the daemon's answer: a server of it that is frozen costs 2.5.
-_ANSWER_LIMIT = 4.0
+_ANSWER_S = 4.0
 #: Seconds for its look at the RPC endpoints, of which a silent one takes all it has.
-_ENDPOINTS_LIMIT = 8.0
+_ENDPOINTS_S = 8.0
 
 
 @dataclass
@@ -149,13 +149,13 @@ def _ask_daemon(facts: Facts, output: Output) -> None:
     with closing(Client(replace(facts.settings, network=None), output)) as client:
         began = time.time()
         try:
-            facts.status = client.ask("GET", "/api/status", timeout=_ANSWER_LIMIT)
+            facts.status = client.ask("GET", "/api/status", timeout=_ANSWER_S)
         except ConnectionLost as lost:
             raise client.unreachable(lost) from None
         ended = time.time()
         facts.asked_at, facts.asked_within = (began + ended) / 2, (ended - began) / 2
         with suppress(CliError, ConnectionLost):
-            facts.feeds = client.ask("GET", "/api/feeds", timeout=_ANSWER_LIMIT)
+            facts.feeds = client.ask("GET", "/api/feeds", timeout=_ANSWER_S)
         with suppress(CliError, ConnectionLost, TypeError, KeyError):
             # An older daemon has none to tell of, and one that is busy none now.
-            facts.endpoints = client.ask("GET", "/api/endpoints", timeout=_ENDPOINTS_LIMIT)["endpoints"]
+            facts.endpoints = client.ask("GET", "/api/endpoints", timeout=_ENDPOINTS_S)["endpoints"]

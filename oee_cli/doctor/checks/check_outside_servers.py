@@ -16,9 +16,9 @@ import oee_cli.api.client_hush  # noqa: F401
 from oee_cli.api.client_processes import ask_in_time
 
 #: Seconds to connect and to answer. libpq takes no less than two.
-_LIMIT = 2
+_ANSWER_S = 2
 #: Seconds for all that one server is asked.
-_PATIENCE_S = 3.0 * _LIMIT
+_PATIENCE_S = 3.0 * _ANSWER_S
 
 
 class ServerAnswer(NamedTuple):
@@ -45,7 +45,7 @@ def _ask_postgres(url: str) -> ServerAnswer:
     import psycopg
 
     try:
-        with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=_LIMIT) as connection:
+        with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=_ANSWER_S) as connection:
             # Not by `options`: a PgBouncer refuses those.
             connection.read_only = True
             version = connection.info.parameter_status("server_version") or "unknown"
@@ -69,7 +69,7 @@ def ask_queue(url: str) -> ServerAnswer:
     import redis
 
     try:
-        with redis.Redis.from_url(url, socket_timeout=_LIMIT, socket_connect_timeout=_LIMIT) as client:
+        with redis.Redis.from_url(url, socket_timeout=_ANSWER_S, socket_connect_timeout=_ANSWER_S) as client:
             server: Any = client.info("server")
     except (redis.RedisError, ValueError) as e:
         return ServerAnswer(fault=_first_line(e))
