@@ -91,7 +91,10 @@ class Lead:
 
     def trusts(self, made: Bounded, used: float) -> bool:
         """Whether that connection leads where new ones do, and nobody was silent since it was last used, by
-        the monotonic clock."""
+        the monotonic clock. One that takes no writes is asked for anew: its role or its database may have
+        been allowed some since, which only new connections know."""
+        if made.barred and time.monotonic() - made.begun > LEAD_S:
+            return False
         return used >= self._silent_at and made.server in (None, self._server)
 
 

@@ -83,6 +83,8 @@ class Bounded(psycopg.Connection[Any]):
     #: from itself after a restart: none for a standby.
     begun = 0.0
     server: str | None = None
+    #: It began in a state in which it takes no writes, and may stay so when new ones take some again.
+    barred = False
 
     def wait(self, gen: PQGen[RV], *args: Any, **options: Any) -> RV:
         try:
@@ -124,12 +126,12 @@ def connect(statement_s: float, *args: Any, **parameters: Any) -> Bounded:
         # Not in the start-up packet's options: a PgBouncer refuses those. Not all are known to each version.
         told = made.execute(
             f"SELECT pg_backend_pid(), {_SERVER}, inet_server_addr() IS NULL, "  # noqa: S608
-            "count(set_config(name, value, false)) "
+            "current_setting('transaction_read_only') = 'on', count(set_config(name, value, false)) "
             f"FROM (VALUES {wanted}) AS pinned(name, value) WHERE current_setting(name, true) IS NOT NULL",
             prepare=False,
         ).fetchone()
         assert told is not None
-        made.begun, made.server, made.near = begun, told[1], told[2]
+        made.begun, made.server, made.near, made.barred = begun, *told[1:4]
         made.pooled = told[0] != made.info.backend_pid
         if made.pooled:
             # What was prepared may be another client's, or gone.

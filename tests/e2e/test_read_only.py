@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from oee_daemon.embedded import Servers
@@ -18,15 +19,26 @@ def api(servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactor
 
 
 def turn(api: Shared, state: str) -> None:
-    """For every connection from now on; those that are there end."""
+    """For every connection from now on. Those that could still write end; none does that could write again."""
     name = api.url.partition("?")[0].rpartition("/")[2]
     api.sql.execute("SET default_transaction_read_only = off")
     api.sql.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {state}")
-    api.sql.execute(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-        " WHERE datname = %s AND pid <> pg_backend_pid()",
-        (name,),
-    )
+    if state == "on":
+        api.sql.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = %s AND pid <> pg_backend_pid()",
+            (name,),
+        )
+
+
+def placed(http: httpx.Client) -> str:
+    """An order, once one is accepted."""
+
+    def tried() -> str | None:
+        answer = http.post("/api/orders/execute", json=SELL)
+        return str(answer.json()["orderId"]) if answer.status_code == 202 else None
+
+    return until(tried, what="an order that is accepted")
 
 
 def test_nothing_is_stored_while_it_is_read_only_and_it_is_said_why(api: Shared) -> None:
@@ -46,7 +58,7 @@ def test_nothing_is_stored_while_it_is_read_only_and_it_is_said_why(api: Shared)
     # What only reads goes on.
     assert api.http.get(f"/api/orders/{before}").json()["status"] == "confirmed"
     turn(api, "off")
-    assert api.end(api.place())["status"] == "confirmed"
+    assert api.end(placed(api.http))["status"] == "confirmed"
     until(lambda: api.http.get("/readyz").status_code == 200, what="readiness")
     assert api.http.get("/api/status").json()["worker"]["pid"] == worker
 
@@ -59,10 +71,5 @@ def test_a_daemon_that_starts_meanwhile_waits_for_it(api: Shared) -> None:
         answer = http.post("/api/orders/execute", json=SELL)
         assert (answer.status_code, answer.json()["code"]) == (503, "database_read_only")
         turn(api, "off")
-
-        def placed() -> str | None:
-            accepted = http.post("/api/orders/execute", json=SELL)
-            return str(accepted.json()["orderId"]) if accepted.status_code == 202 else None
-
-        order_id = until(placed, what="an order that is accepted")
+        order_id = placed(http)
         until(lambda: http.get(f"/api/orders/{order_id}").json()["status"] == "confirmed", what="its end")

@@ -244,3 +244,31 @@ def test_a_connection_that_nobody_used_for_long_is_not_trusted(db: Engine) -> No
     known["used"] -= STALE_S + 1
     with db.connect() as conn:
         assert conn.execute(BACKEND).scalar_one() != before
+
+
+def test_connections_that_began_read_only_are_made_anew_when_new_ones_may_write(db: Engine) -> None:
+    """As a provider bars a role or a database whose disk is full: that is over for new connections alone."""
+    with db.connect() as conn:
+        conn.execute(text(f"ALTER ROLE oee IN DATABASE {named(db)} SET default_transaction_read_only = on"))
+    db.dispose()
+
+    def writes() -> bool:
+        return shown(db, "transaction_read_only") == {"transaction_read_only": "off"}
+
+    async def use() -> None:
+        line = Line(db.url)
+
+        async def placed() -> None:
+            assert await creating_sql.create(line, uuid4(), "simulated", New(new(), None)) is not None
+
+        with pytest.raises(DBAPIError, match="read-only"):
+            await placed()
+        assert not writes()
+        with transactions(db).begin() as conn:
+            conn.execute(text("SET TRANSACTION READ WRITE"))
+            conn.execute(text(f"ALTER ROLE oee IN DATABASE {named(db)} RESET default_transaction_read_only"))
+        await asyncio.to_thread(until, writes, what="a connection that may write")
+        await placed()
+        await line.close()
+
+    asyncio.run(use())
