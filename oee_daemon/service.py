@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -47,6 +48,7 @@ from oee_daemon.networks.wallet.key_passphrase import read_passphrase_file
 from oee_daemon.queue.queue_broker import open_broker
 from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.settings import API_CONNECTIONS, Settings
+from oee_daemon.start_errors import OtherRelease
 from oee_daemon.store import migrations, server_fact_sql, tail_sql
 from oee_daemon.store.database import LEAD_S, look_anew, open_database
 
@@ -259,7 +261,7 @@ class Service:
             # `check` asks first whether the home is still ours: all that follows goes by path.
             for name in self._servers.check():
                 log.warning("restarted", extra={"server": name})
-            self._worker_watch.check()
+            await self._look_after_worker()
             if self._log.keep():
                 self._worker.reopen_log()
             if beat % LOOK_BEATS == 0:
@@ -277,6 +279,16 @@ class Service:
                 await asyncio.wait_for(stop.wait(), BEAT_S)
             except TimeoutError:
                 continue
+
+    async def _look_after_worker(self) -> None:
+        """Raises `OtherRelease` where the database is not of ours: why not, by what is there now."""
+        try:
+            self._worker_watch.check()
+        except OtherRelease as left:
+            with suppress(SQLAlchemyError):
+                if why := await asyncio.to_thread(migrations.why_left, self._db):
+                    raise why from None
+            raise left from None
 
     async def _stop(self, hints: asyncio.Task[None]) -> None:
         # Of a lost home nothing is waited for or tidied up: whoever started us ends its processes.

@@ -138,8 +138,7 @@ class WorkerProcess(Server):
         code = None if self.child is None else self.child.code
         if code == OtherRelease.exit_code:
             raise OtherRelease(
-                "Another release of oee has taken over the database: this daemon ends and leaves all"
-                " orders to that one's. Install that release here too, then: oee daemon start"
+                "The worker left the database. Look whether it is whole, then: oee daemon start"
             )
         if code == OutOfThreads.exit_code and not self._worked:
             raise OutOfThreads("The worker")

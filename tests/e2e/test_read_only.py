@@ -19,7 +19,7 @@ def api(servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactor
 
 
 def turn(api: Shared, state: str) -> None:
-    """For every connection from now on. Those that could still write end; none does that could write again."""
+    """For every connection from now on. Of those that there are, only who could still write ends."""
     name = api.url.partition("?")[0].rpartition("/")[2]
     api.sql.execute("SET default_transaction_read_only = off")
     api.sql.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {state}")

@@ -263,21 +263,42 @@ def assert_over(sql: Connection) -> None:
         assert (expires.year, owner, until_, due) == (1970, None, None, True)
 
 
-def test_a_daemon_and_its_workers_leave_a_database_that_another_release_has_migrated(
-    servers: Servers, template: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("change", "worker", "daemon"),
+    [
+        (
+            "UPDATE alembic_version SET version_num = '9999'",
+            "The database is at revision 9999",
+            "Another release of oee has taken over the database",
+        ),
+        (
+            f"UPDATE alembic_version SET version_num = '{FIRST}'",  # noqa: S608  # a revision of ours
+            f"The database is at revision {FIRST}",
+            f"The database was put back to an older release's tables (revision {FIRST})",
+        ),
+        (
+            "ALTER TABLE alembic_version RENAME TO gone",
+            "The database has no schema of oee yet, or none that its search_path leads to",
+            "The engine's tables are gone from the database",
+        ),
+    ],
+    ids=["newer", "older", "gone"],
+)
+def test_a_daemon_and_its_workers_leave_a_database_that_is_not_of_their_release(
+    servers: Servers, template: str, tmp_path: Path, change: str, worker: str, daemon: str
 ) -> None:
     with serving(servers, template, tmp_path / "h") as (_, api):
         assert api.end(api.place())["status"] == "confirmed"
-        api.sql.execute("UPDATE alembic_version SET version_num = '9999'")
+        api.sql.execute(change.encode())
         assert api.daemon.process is not None
         assert api.daemon.process.wait(60) == 6
         log = api.daemon.log.read_text()
-        assert "x  The database is at revision 9999" in log
-        assert "x  Another release of oee has taken over" in log
+        assert f"x  {worker}" in log
+        assert f"x  {daemon}" in log.splitlines()[-1]
         outside = {name: api.daemon.environ[name] for name in ("OEE_DATABASE_URL", "OEE_REDIS_URL")}
         late = Cli(tmp_path / "elsewhere", **outside).run("worker")
         assert (late.returncode, late.stdout) == (6, "")
-        assert "start the daemon first" in late.stderr
+        assert "tart the daemon first" in late.stderr
 
 
 def test_a_worker_waits_for_nobody_where_there_is_no_schema(servers: Servers) -> None:

@@ -74,13 +74,38 @@ def require(db: Engine) -> None:
             if getattr(e.orig, "sqlstate", None) != _UNDEFINED:
                 raise
             raise OtherRelease(
-                "The database has no schema of oee yet: the daemon makes it. Start the daemon first."
+                "The database has no schema of oee yet, or none that its search_path leads to: the daemon"
+                " makes it, or says so. Start the daemon first."
             ) from None
     if revision != HEAD:
         raise OtherRelease(
             f"The database is at revision {revision}, and this worker's release is made for {HEAD}."
             " Let the daemon and all of its workers be of one release; start the daemon first."
         )
+
+
+def why_left(db: Engine) -> OtherRelease | None:
+    """Why a worker of ours no longer works on a database that had our schema; none where it still has.
+
+    Raises `DBAPIError` where Postgres is away.
+    """
+    revision = current(db)
+    if revision == HEAD:
+        return None
+    if revision is None:
+        return OtherRelease(
+            "The engine's tables are gone from the database, or its search_path no longer leads to them: this"
+            " daemon ends. Bring back what was there, then: oee daemon start"
+        )
+    if revision in known():
+        return OtherRelease(
+            f"The database was put back to an older release's tables (revision {revision}): this daemon ends."
+            " The next one brings them to this release's: oee daemon start"
+        )
+    return OtherRelease(
+        "Another release of oee has taken over the database: this daemon ends and leaves all orders to that"
+        " one's. Install that release here too, then: oee daemon start"
+    )
 
 
 def known() -> set[str]:
