@@ -131,7 +131,8 @@ def connect(statement_s: float, *args: Any, **parameters: Any) -> Bounded:
             prepare=False,
         ).fetchone()
         assert told is not None
-        made.begun, made.server, made.near, made.barred = begun, *told[1:4]
+        made.begun, made.server = begun, told[1]
+        made.near, made.barred = told[2:4]
         made.pooled = told[0] != made.info.backend_pid
         if made.pooled:
             # What was prepared may be another client's, or gone.
