@@ -15,6 +15,7 @@ import tarfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, BinaryIO
 
 from oee_daemon.errors import BackupFailed
@@ -96,7 +97,7 @@ def check(file: BinaryIO, name: str) -> Backup:
     file.seek(0)
     try:
         return _read(file)
-    except (tarfile.TarError, ValueError, KeyError, TypeError, EOFError) as e:
+    except (tarfile.TarError, ValueError, KeyError, TypeError, EOFError, RecursionError) as e:
         raise BackupFailed(
             f"{name} is damaged or cut short ({e}). Nothing was restored.",
             code="backup_damaged",
@@ -153,4 +154,5 @@ def _read_about(content: bytes) -> dict[str, Any]:
     for key, kind in (("version", str), ("revision", str), ("takenAt", str), ("orders", int)):
         if not isinstance(about[key], kind):
             raise TypeError(f"its {key} can't be read")
+    datetime.fromisoformat(about["takenAt"])
     return about

@@ -15,8 +15,11 @@ from oee_daemon.backups import archive_file
 from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.errors import BackupFailed
 
-ABOUT: dict[str, Any] = {"format": 1, "version": "0.1.0", "revision": "0001", "takenAt": "now", "orders": 3}
+ABOUT: dict[str, Any] = {"format": 1, "version": "0.1.0", "revision": "0001", "orders": 3}
+ABOUT["takenAt"] = "2026-11-27T13:55:15.666485Z"
 DUMP = bytes(range(256)) * 5
+#: JSON that no parser follows to its end.
+DEEP = b"[" * 100_000
 
 
 def made(members: dict[str, bytes] | None = None, *, end: bool = True) -> bytes:
@@ -102,13 +105,15 @@ def test_members_that_do_not_belong_there_are_refused_or_left_alone() -> None:
         (ABOUT | {"format": 2}, "backup_too_new"),
         (ABOUT | {"orders": "3"}, "backup_damaged"),
         ({"format": 1}, "backup_damaged"),
+        (ABOUT | {"takenAt": "yesterday"}, "backup_damaged"),
         ([], "backup_damaged"),
+        (DEEP, "backup_damaged"),
     ],
 )
 def test_what_it_says_of_itself_has_to_be_understood(about: Any, code: str) -> None:
     out = io.BytesIO()
     archive = archive_file.Archive(out)
-    archive.add(archive_file.ABOUT, [json.dumps(about).encode()])
+    archive.add(archive_file.ABOUT, [about if isinstance(about, bytes) else json.dumps(about).encode()])
     archive.add(archive_file.DUMP, [DUMP])
     archive.end()
     assert refusal(out.getvalue()) == code
