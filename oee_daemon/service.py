@@ -275,10 +275,9 @@ class Service:
                 # The port was taken at the start and is ours now.
                 listening = not listening
                 self._announce()
-            try:
-                await asyncio.wait_for(stop.wait(), BEAT_S)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BEAT_S):
+                    await stop.wait()
 
     async def _look_after_worker(self) -> None:
         """Raises `OtherRelease` where the database is not of ours: why not, by what is there now."""

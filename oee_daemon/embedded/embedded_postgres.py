@@ -48,6 +48,9 @@ _SETTINGS = {
     "shared_buffers": "32MB",
     "jit": "off",
     "log_checkpoints": "off",
+    # Whoever commits an order flushes it. What is left are signs of life, of which a crash may take the last:
+    # flushed behind each, they kept the disk of an idle machine awake.
+    "wal_writer_delay": "10s",
     # It ends where one of its processes crashed, and is started anew by us: 18 that starts anew by itself and
     # fails at that, as on a full disk, lives on, lets nobody in for good, and tells of nothing.
     "restart_after_crash": "off",

@@ -187,6 +187,8 @@ TOUCHED = [
     ("redis.connection.ConnectionPool.connection_class", "queue/queue_connection.py"),
     ("redis.connection.AbstractConnection.send_packed_command", "queue/queue_connection.py"),
     ("redis.connection.AbstractConnection.pack_command", "queue/queue_connection.py"),
+    ("uvicorn.Server.main_loop", "api/api_listeners.py"),
+    ("uvicorn.Server.on_tick", "api/api_listeners.py"),
     ("uvicorn.protocols.http.httptools_impl.HttpToolsProtocol.on_message_begin", "api/api_connections.py"),
     (
         "uvicorn.protocols.websockets.websockets_sansio_impl.WebSocketsSansIOProtocol",
