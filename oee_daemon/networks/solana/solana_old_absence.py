@@ -23,13 +23,10 @@ from oee_daemon.networks.solana.solana_block_shelf import BlockShelf
 from oee_daemon.networks.solana.solana_block_walk import BlockWalk
 from oee_daemon.networks.solana.solana_endpoint_look import FINALIZED
 from oee_daemon.networks.solana.solana_look_evidence import CACHED_SLOTS, Anchored, Answer, Status
-from oee_daemon.networks.solana.solana_wallet_list import LAG_SLOTS, LISTED
+from oee_daemon.networks.solana.solana_wallet_list import FAR_SLOTS, LAG_SLOTS, LISTED
 from oee_daemon.networks.verdict import MARGIN_BLOCKS
 from oee_daemon.orders.swap import SignedSwap
 
-#: Slots, minutes of them: no node that is worth asking lags so far. So much longer ago was what a list may
-#: lack though nothing in it is later: who tells it may overlook `minContextSlot`.
-FAR_SLOTS = 1_500
 #: Swaps of an endpoint's about which it is remembered how far one has come.
 _KEPT = 1_000
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate, takewhile
@@ -19,8 +20,9 @@ from typing import Any, NamedTuple
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
-from oee_daemon.networks.solana.rpc.rpc_answers import Call
-from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of
 from oee_daemon.networks.solana.solana_landing_reader import BATCH, REQUEST_S, LandingReader
 from oee_daemon.networks.solana.solana_swap_memo import read_memo
 from oee_daemon.networks.solana.solana_wallet_list import (
@@ -29,6 +31,7 @@ from oee_daemon.networks.solana.solana_wallet_list import (
     Row,
     earliest,
     is_final,
+    keeps_to_slot,
     latest,
     listed,
     times_of,
@@ -41,6 +44,8 @@ log = logging.getLogger(__name__)
 PAGE = 20
 #: As `PAGE`, where an endpoint tells each transaction by itself, or one is waited for that does not answer.
 SHORT_PAGE = 5
+#: Seconds for which it is remembered whether an endpoint keeps to a slot.
+KEPT_S = 600.0
 #: 64 bytes in base 58.
 _SIGNATURE = re.compile(r"[1-9A-HJ-NP-Za-km-z]{64,88}")
 #: Where each endpoint goes on from: a signature and its name, of each.
@@ -58,6 +63,8 @@ class History:
         self._reader = LandingReader(pool, wallet)
         #: Whether each endpoint listed the page before.
         self._all_told = True
+        #: Whether each keeps to a slot that it is asked for, and until when that counts.
+        self._keeps: dict[str, tuple[bool, float]] = {}
 
     def _most(self) -> int:
         """Landings that are read within a page's deadline: in so many requests as they take, one by one."""
@@ -149,16 +156,32 @@ class History:
         calls: list[Call] = [GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH]
         heard = await self._pool.each(calls, REQUEST_S, grace_s=REQUEST_S, urgent=urgent)
         asked = [one for one in self._pool.endpoints if one.name in heard]
-        told = await asyncio.gather(
-            *(
-                listed(one, heard[one.name], list_of(one.name), genesis, REQUEST_S, urgent=urgent)
-                for one in asked
-            )
-        )
+
+        async def told_by(one: Endpoint) -> Listed | None:
+            results, calls = heard[one.name], list_of(one.name)
+            # Of the newest page alone it counts up to which height it is all.
+            keeps = urgent and before is None and await self._keeps_to_slot(one, results)
+            return await listed(one, results, calls, genesis, REQUEST_S, urgent=urgent, keeps=keeps)
+
+        told = await asyncio.gather(*map(told_by, asked))
         lists = {one.name: page for one, page in zip(asked, told, strict=True) if page is not None}
         if not lists:
             raise ChainUnavailable("No RPC endpoint lists the wallet's landings.")
         return lists
+
+    async def _keeps_to_slot(self, endpoint: Endpoint, results: Sequence[Result]) -> bool:
+        """As `keeps_to_slot`, asked now and then; no where it is not told."""
+        known, until = self._keeps.get(endpoint.name, (False, 0.0))
+        if time.monotonic() < until:
+            return known
+        try:
+            slot, _ = epoch_of(results[2])
+        except NoAnswer:
+            return False
+        found = await keeps_to_slot(endpoint, self._wallet, slot, REQUEST_S / 2)
+        if found is not None:
+            self._keeps[endpoint.name] = found, time.monotonic() + KEPT_S
+        return found or False
 
     async def _must_have_landed(self, signature: str, genesis: str, urgent: bool) -> None:
         """Raises `BadCursor`."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
-from oee_daemon.networks.solana.solana_endpoint_look import epoch_of, must_be_of
+from oee_daemon.networks.solana.solana_endpoint_look import FINALIZED, epoch_of, must_be_of
 from oee_daemon.networks.solana.solana_look_evidence import anchored_at
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,11 @@ LISTED = 1000
 #: Slots that a node which lists may be behind the one that tells where the chain is. Its list counts for as
 #: many blocks less: in so many slots there are no more.
 LAG_SLOTS = 32
+#: Slots, minutes of them: no node that is worth asking lags so far. So much longer ago was what a list may
+#: lack though nothing in it is later: who tells it may overlook `minContextSlot`.
+FAR_SLOTS = 1_500
+#: Slots that no node is ahead, and how one says that it has not reached such a one.
+_AHEAD, _NOT_REACHED = 10**6, "error -32016"
 
 Row = dict[str, Any]
 
@@ -52,14 +57,15 @@ async def listed(
     deadline_s: float,
     *,
     urgent: bool,
+    keeps: bool,
 ) -> Listed | None:
     """What an endpoint lists that has told where it is, in `results`: which chain, its blockhash, its height.
     None where that is no list.
 
     Its list may be of another of its nodes, or of another time: it is asked of one that is as far but for
-    `LAG_SLOTS`. How far back it remembers, it tells with its list or not at all. That a place is the end, one
-    answer has to tell: to a node that does not know it nothing comes after it, either, and another one may
-    know it.
+    `LAG_SLOTS`. Unless it `keeps` to that, it is all up to its newest row alone. How far back it remembers,
+    it tells with its list or not at all. That a place is the end, one answer has to tell: to a node that does
+    not know it nothing comes after it, either, and another one may know it.
     """
     try:
         slot, _ = epoch_of(results[2])
@@ -69,10 +75,21 @@ async def listed(
         first, *found = told = await endpoint.ask(calls, deadline_s, urgent=urgent)
         if more and found[0] == [] and not await _ends_at(endpoint, rows, deadline_s, urgent):
             return None
-        return _read_list([*results, first if told.of_one_node(0, 1) else None, *found], genesis)
+        return _read_list([*results, first if told.of_one_node(0, 1) else None, *found], genesis, keeps=keeps)
     except NoAnswer as e:
         log.debug("an endpoint lists no landings", extra={"node": endpoint.name, "reason": e.reason})
         return None
+
+
+async def keeps_to_slot(endpoint: Endpoint, wallet: str, slot: int, deadline_s: float) -> bool | None:
+    """Whether it refuses to list as of a slot that it has not reached: a gateway that overlooks it lists by a
+    node that lags as well. None where that was not told."""
+    options = {**FINALIZED, "limit": 1, "minContextSlot": slot + _AHEAD}
+    try:
+        await endpoint.ask([("getSignaturesForAddress", [wallet, options])], deadline_s, urgent=True)
+    except NoAnswer as e:
+        return True if e.reason == _NOT_REACHED else None
+    return False
 
 
 async def _ends_at(endpoint: Endpoint, rows: Call, deadline_s: float, urgent: bool) -> bool:
@@ -95,7 +112,7 @@ async def _ends_at(endpoint: Endpoint, rows: Call, deadline_s: float, urgent: bo
         asked["before"], last = told[-2], told[-1:]
 
 
-def _read_list(results: Sequence[Result], genesis: str) -> Listed:
+def _read_list(results: Sequence[Result], genesis: str, *, keeps: bool) -> Listed:
     must_be_of(genesis, results[0])
     slot, height = epoch_of(results[2])
     try:
@@ -113,7 +130,9 @@ def _read_list(results: Sequence[Result], genesis: str) -> Listed:
     if type(last) is not int or anchored_at(slot, height, last) is None:
         raise NoAnswer("a height that contradicts its blockhash")
     first = results[3] if type(results[3]) is int else slot
-    return Listed(height - LAG_SLOTS, math.inf if first <= 0 else (slot - first) * FASTEST_SLOT_S, rows)
+    newest = rows[0]["slot"] if rows else 0
+    lag = LAG_SLOTS if keeps else min(max(slot - newest, LAG_SLOTS), FAR_SLOTS)
+    return Listed(height - lag, math.inf if first <= 0 else (slot - first) * FASTEST_SLOT_S, rows)
 
 
 def is_final(said: Result) -> bool:

@@ -41,9 +41,10 @@ def lister(
     first: int = 0,
     failed: bool = False,
     lost: str = "",
+    keeps: bool = True,
 ) -> Any:
     """A node at that slot which keeps blocks from `first` on; `failed`: it tells every landing as failed;
-    `lost`: one that it lists and does not tell."""
+    `lost`: one that it lists and does not tell; `keeps`: as of `rpc`."""
     known = dict(landings)
 
     def told(params: Any) -> Any:
@@ -60,7 +61,8 @@ def lister(
             ],
             "getTransaction": told,
             "getFirstAvailableBlock": lambda _: first,
-        }
+        },
+        keeps=keeps,
     )
 
 

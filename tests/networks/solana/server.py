@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -39,14 +39,22 @@ Handler: TypeAlias = Callable[[Asked], Said | Awaitable[Said]]
 
 
 def rpc(
-    methods: Mapping[str, Callable[[list[Any]], Any]], *, batches: bool = True
+    methods: Mapping[str, Callable[[list[Any]], Any]], *, batches: bool = True, keeps: bool = True
 ) -> Callable[[Asked], Said]:
-    """A node that answers by JSON-RPC; a method may return `{"error": …}` in the form of an error."""
+    """A node that answers by JSON-RPC; a method may return `{"error": …}` in the form of an error. `keeps`:
+    whether it refuses what is asked as of a slot that it has not reached."""
+
+    def _is_beyond(params: Sequence[Any]) -> bool:
+        where = methods["getEpochInfo"]([]) if keeps and "getEpochInfo" in methods else {}
+        least = params[-1].get("minContextSlot", 0) if params and isinstance(params[-1], dict) else 0
+        return "absoluteSlot" in where and least > where["absoluteSlot"]
 
     def one(call: dict[str, Any]) -> dict[str, Any]:
         method = methods.get(call["method"])
-        if method is None:
-            said: Any = {"error": {"code": -32601, "message": "Method not found"}}
+        if _is_beyond(call["params"]):
+            said: Any = {"error": {"code": -32016, "message": "Minimum context slot has not been reached"}}
+        elif method is None:
+            said = {"error": {"code": -32601, "message": "Method not found"}}
         else:
             said = method(call["params"])
         failed = isinstance(said, dict) and set(said) == {"error"}

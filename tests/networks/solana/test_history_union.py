@@ -93,6 +93,27 @@ def test_no_gateway_lists_by_another_node_than_it_tells_the_height_of(behind: in
         assert union_of(gateway).height <= slot - 22
 
 
+@pytest.mark.parametrize(("keeps", "lag"), [(True, LAG_SLOTS), (False, 60)])
+def test_a_list_is_all_up_to_its_newest_row_where_no_slot_is_kept_to(keeps: bool, lag: int) -> None:
+    assert union_of(lister(ONE, keeps=keeps)).height == 438 - lag
+
+
+def test_no_lagging_node_of_a_gateway_that_overlooks_how_far_it_is_to_be_hides_a_landing() -> None:
+    """It took no `minContextSlot`: what its node had not seen yet counted as not there, up to the height that
+    another one told, and was signed again after a failover."""
+    knows, lists = lister(ONE), lister(slot=300, keeps=False)
+
+    def gateway(asked: Asked) -> Said:
+        calls = asked.json if isinstance(asked.json, list) else [asked.json]
+        of_list = "getSignaturesForAddress"
+        said = [
+            (lists if call["method"] == of_list else knows)(replace(asked, json=call)).body for call in calls
+        ]
+        return Said(said if isinstance(asked.json, list) else said[0])
+
+    assert union_of(gateway).height <= 300 - 22
+
+
 LIES = [landing(OURS, **{USDC: 8}), landing(OURS, **{BONK: 7}), landing(OURS)]
 #: Another one of the wallet's, for nobody's order.
 OTHER = landing(OURS, b"of another program", **{BONK: 3})
