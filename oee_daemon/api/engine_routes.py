@@ -58,6 +58,9 @@ class Worker(Shape):
     keeps: dict[str, str | None] | None = Field(
         None, description="what protects money while it executes; null: it does not say so"
     )
+    contested: list[str] = Field(
+        default_factory=list, description="signatures of which its endpoints tell different things for long"
+    )
 
 
 class Venue(Shape):

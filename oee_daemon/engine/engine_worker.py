@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 LOOK_MS = 5000
 #: Seconds between two beats of a worker that only ends what it has.
 LEAVING_S = 1.0
+#: Signatures that a worker names of those that its nodes don't agree about.
+_TOLD = 10
 
 
 class Worker:
@@ -195,7 +197,9 @@ class Worker:
     def _describe(self) -> dict[str, Any]:
         # A chore that hangs is worth a look as much as an order that does.
         longest_s = max(self.execution.longest_s, self._beat.hang_s)
-        return {"longestS": round(longest_s, 1), "database": self._database, "keeps": self._keeps}
+        contested = self._network.contests.lasting()[:_TOLD]
+        told = {"database": self._database, "keeps": self._keeps, "contested": contested}
+        return {"longestS": round(longest_s, 1), **told}
 
     def show_presence(self) -> bool:
         """Says that this worker works: its chores are done, and no thread hangs. Looks at the database."""

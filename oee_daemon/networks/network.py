@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from oee_daemon.networks.chain import Chain
 from oee_daemon.networks.guard import Guard
 from oee_daemon.networks.holdings import Directory, Holdings, Mints
+from oee_daemon.networks.network_contests import Contests
 from oee_daemon.networks.network_endpoints import Endpoints
 from oee_daemon.networks.network_fees import NetworkFees
 from oee_daemon.networks.network_listings import Listings
@@ -55,5 +56,7 @@ class Network:
     fees: NetworkFees | None = None
     #: Basis points: what moves the price further is not chosen.
     max_impact: int | None = None
+    #: Landings that its nodes tell in different ways.
+    contests: Contests = field(default_factory=Contests)
     #: What the daemon does once at its start, before it takes orders: play money, where that is given away.
     begin: Callable[[], Coroutine[Any, Any, None]] = _nothing

@@ -32,6 +32,19 @@ def found(*endpoints: dict[str, Any], network: str = "mainnet") -> list[Finding]
     return list(check_endpoints(facts))
 
 
+def test_a_landing_that_they_do_not_agree_about_is_told_with_what_ends_that() -> None:
+    """It was in the log alone, while its order stayed submitted."""
+    workers = [{"host": "a", "contested": ["5ig"]}, {"host": "b", "contested": ["5ig", "6ig"]}, {"host": "c"}]
+    facts = Facts(
+        values=setting_values({}, {}),
+        endpoints=[endpoint(), endpoint("b.org")],
+        status={"network": "mainnet", "workers": workers},
+    )
+    one = next(f for f in check_endpoints(facts) if f.code == "endpoints_disagree")
+    assert one.status == WARN and "5ig landed" in one.message and "1 other" in one.message
+    assert "one is removed" in one.message and one.remedy and "rpc_urls" in one.remedy
+
+
 def test_a_network_without_endpoints_is_not_spoken_of() -> None:
     assert found() == []
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from oee_cli.doctor.checks.check_facts import Facts
 from oee_cli.doctor.checks.check_finding import Finding, fail, info, ok, warn
+from oee_cli.text.amount_text import counted
 from oee_cli.text.time_text import span_text
 from oee_daemon.contract.real_money import KEYLESS
 
@@ -46,6 +47,7 @@ def check_endpoints(facts: Facts) -> Iterator[Finding]:
     for one in found:
         yield _finding_of(one)
     yield from _clock(facts)
+    yield from _check_contests(facts)
     if _of_one_operator(found):
         message = "All are of one operator: nobody else tells what a swap would do before it is signed."
         yield info("endpoints", "one_operator", message, _set_another(facts))
@@ -59,6 +61,18 @@ def check_endpoints(facts: Facts) -> Iterator[Finding]:
     if good and all(one.get("history") in ("none", "pruned") for one in good):
         message = "None keeps all history: an order that waited through a long outage may stay undecided."
         yield warn("endpoints", "no_full_history", message, _set_another(facts))
+
+
+def _check_contests(facts: Facts) -> Iterator[Finding]:
+    """Where workers have been told different things of a landing for long: its order stands still."""
+    workers = [one for one in (facts.status or {}).get("workers") or () if isinstance(one, dict)]
+    contested = list(dict.fromkeys(one for worker in workers for one in worker.get("contested") or ()))
+    if contested:
+        whether = f"{contested[0]} landed, or what it did"
+        others = f", nor of {counted(len(contested) - 1, 'other')}" if len(contested) > 1 else ""
+        message = f"They don't agree whether {whether}{others}: until they do, or one is removed, its order"
+        message += " stays submitted. An explorer of the chain shows which of them is wrong."
+        yield warn("endpoints", "endpoints_disagree", message, _set_another(facts))
 
 
 def _signs(facts: Facts) -> bool:

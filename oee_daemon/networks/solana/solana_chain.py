@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage
+from oee_daemon.networks.network_contests import Contests
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.request_bucket import FIRST
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, Results, RpcError
@@ -75,6 +76,7 @@ class SolanaChain:
         expected_s: float = 1.5,
         fastest_slot_ms: float = 100,
         poll_s: float = POLL_S,
+        contests: Contests | None = None,
     ) -> None:
         self.nodes = len(pool.endpoints)
         self._pool = pool
@@ -90,7 +92,8 @@ class SolanaChain:
         self._soon = False
         self._clock = SlotClock(fastest_slot_ms)
         self._choice = AnchorChoice(fastest_slot_ms)
-        self._history = History(pool, wallet)
+        self._contests = contests or Contests()
+        self._history = History(pool, wallet, self._contests)
         self._old, self._shared = OldAbsence(), SharedLooks(pool, LOOK_S)
 
     def expected_s(self) -> float:
@@ -201,8 +204,10 @@ class SolanaChain:
             shown = await self._read_landing(swap.signature, genesis, swap.mints)
         self._clock.begin(anchored.slot, min((a.slot for a in answers), default=None))
         latest = self._clock.latest(anchored.slot)
-        looks = [look_of(answer, anchored, shown, latest) for answer in answers]
-        return [look for look in looks if look is not None]
+        told = [look_of(answer, anchored, shown, latest) for answer in answers]
+        looks = [look for look in told if look is not None]
+        self._contests.see(swap.signature, looks)
+        return looks
 
     async def _hear_of(self, swap: SignedSwap, genesis: str, *, there: bool) -> tuple[Heard, list[Shown]]:
         """What each endpoint says of it and, where it is `there`, what it did.

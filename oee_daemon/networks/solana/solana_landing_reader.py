@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from oee_daemon.errors import ChainUnavailable
+from oee_daemon.networks.network_contests import Contests
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.solana_endpoint_look import GENESIS, must_be_of
@@ -42,9 +43,10 @@ Told: TypeAlias = Fill | UUID | Untold | None
 class LandingReader:
     """Of the landings of `wallet`."""
 
-    def __init__(self, pool: Pool, wallet: str) -> None:
+    def __init__(self, pool: Pool, wallet: str, contests: Contests | None = None) -> None:
         self._pool = pool
         self._wallet = wallet
+        self._contests = contests or Contests()
         #: Those of which endpoints tell different things: each is an alarm once.
         self._contested: set[str] = set()
 
@@ -66,6 +68,7 @@ class LandingReader:
                 named = zip(said, row, strict=True)
                 known = {name: one for name, one in named if not isinstance(one, Untold)}
                 if not known:
+                    self._contests.note(signature)
                     raise ChainUnavailable("No RPC endpoint tells a landing that one of them lists.")
                 told.append(self._agree_on(signature, known))
         return [one for one in told if isinstance(one, Fill)], [one for one in told if isinstance(one, UUID)]
@@ -86,7 +89,9 @@ class LandingReader:
         votes = {(operators.get(name, name), _what([one])) for name, one in told.items()}
         first, *others = Counter(what for _, what in votes).most_common(2)
         if not others or first[1] > others[0][1]:
+            self._contests.end(signature)
             return next(one for one in told.values() if _what([one]) == first[0])
+        self._contests.note(signature)
         if signature not in self._contested:
             self._contested.add(signature)
             log.error("RPC endpoints tell different amounts of a landing", extra={"signature": signature})

@@ -6,6 +6,7 @@ What differs between localnet, devnet and mainnet is in the profile; nothing her
 from __future__ import annotations
 
 from oee_daemon.networks.network import NamedWallet, Network
+from oee_daemon.networks.network_contests import Contests
 from oee_daemon.networks.network_tokens import TokenBook
 from oee_daemon.networks.solana.guard.guard_solana import SolanaGuard
 from oee_daemon.networks.solana.solana_chain import SolanaChain
@@ -37,8 +38,10 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
         if profile.play_money:
             await give(pool, wallet.address, tokens)
 
+    contests = Contests()
     chain = SolanaChain(
         pool,
+        contests=contests,
         wallet=wallet.address,
         genesis=profile.genesis,
         others={one.genesis: one.name for one in PROFILES.values() if one.genesis is not None},
@@ -53,6 +56,7 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
         prices=market.prices(venues),
         listings=market.listings(chain.genesis_hash, wallet.address),
         chain=chain,
+        contests=contests,
         wallet=wallet,
         tokens=TokenBook(profile.name, tokens),
         guard=SolanaGuard(

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
+from oee_daemon.networks.network_contests import Contests
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
@@ -57,10 +58,10 @@ _MEMO = re.compile(r"\[\d+\] (.*)", re.DOTALL)
 class History:
     """The landings of `wallet`."""
 
-    def __init__(self, pool: Pool, wallet: str) -> None:
+    def __init__(self, pool: Pool, wallet: str, contests: Contests | None = None) -> None:
         self._pool = pool
         self._wallet = wallet
-        self._reader = LandingReader(pool, wallet)
+        self._reader = LandingReader(pool, wallet, contests)
         #: Whether each endpoint listed the page before.
         self._all_told = True
         #: Whether each keeps to a slot that it is asked for, and until when that counts.

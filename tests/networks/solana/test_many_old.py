@@ -7,9 +7,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from oee_daemon.networks.network_contests import LASTS_S, Contests
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
@@ -60,10 +62,10 @@ async def outcomes(net: Localnet, chain: SolanaChain, swaps: Sequence[SignedSwap
     return [told[swap] for swap in swaps]
 
 
-def chain_at(net: Localnet, *sites: GatewaySite) -> SolanaChain:
+def chain_at(net: Localnet, *sites: GatewaySite, contests: Contests | None = None) -> SolanaChain:
     pool = Pool([Endpoint(site, Bucket(1e6, 10**6)) for site in sites])
     wallet, genesis = str(net.wallet.pubkey()), net.rpc("getGenesisHash")
-    return SolanaChain(pool, wallet=wallet, genesis=genesis, fastest_slot_ms=1e-6)
+    return SolanaChain(pool, wallet=wallet, genesis=genesis, fastest_slot_ms=1e-6, contests=contests)
 
 
 @pytest.mark.parametrize("batches", [True, False])
@@ -194,3 +196,29 @@ def test_what_each_endpoint_tells_to_be_of_long_ago_is_sent_no_more(tmp_path: Pa
 
         assert asyncio.run(sends(near, far)) == [0, 0]
         assert asyncio.run(sends(near, behind)) == [1, 1], "one that is behind may still take it"
+
+
+def test_a_landing_that_one_endpoint_makes_up_is_contested_as_long_as_it_does(tmp_path: Path) -> None:
+    """Its order stands still, and nobody was told why but by the log."""
+
+    def made_up(_: Any, said: dict[str, Any]) -> dict[str, Any]:
+        status = {"slot": 400_000_005, "err": None, "confirmations": None, "confirmationStatus": "finalized"}
+        return said | {"result": said["result"] | {"value": [status]}}
+
+    with held(tmp_path) as net:
+        swap, now = sent(net)[0], [0.0]
+        liar, contests = Gateway(twists={"getSignatureStatuses": made_up}), Contests(lambda: now[0])
+        sites = [GatewaySite(net, one, f"g{n}.example") for n, one in enumerate((liar, Gateway()))]
+        chain = chain_at(net, *sites, contests=contests)
+
+        async def run() -> None:
+            cases = Cases(chain.nodes)
+            for _ in range(3):
+                assert isinstance(cases.judge(swap, await chain.look(swap)), Unknown)
+                now[0] += LASTS_S / 2
+            assert contests.lasting() == [swap.signature]
+            liar.twists = {}
+            await chain.look(swap)
+            assert contests.lasting() == []
+
+        asyncio.run(run())
