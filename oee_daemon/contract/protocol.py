@@ -9,7 +9,7 @@ VERSION = "0.1.0"
 #: The version of what client and daemon say to each other; another one is refused, in words.
 PROTOCOL = 4
 #: A digest of it, of calls, answers, events and the names here: a test says what to do where it changes.
-WIRE = "b4b836fc68a8c764"
+WIRE = "a09c357b45401f96"
 
 #: Sent with every request, and with every answer: refusals too.
 PROTOCOL_HEADER = "OEE-Protocol"
