@@ -79,7 +79,11 @@ def alive(pid: int) -> bool:
 
 
 def removed(home: Path) -> None:
-    shutil.rmtree(home, ignore_errors=True)
+    """Again as long as it is this folder: Postgres writes a file into one of it while it is emptied."""
+    folder = home.stat().st_ino
+    with suppress(FileNotFoundError):
+        while home.stat().st_ino == folder:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def moved(home: Path) -> None:
