@@ -218,8 +218,8 @@ def test_told_to_stop_it_takes_nothing_new_and_ends_what_runs(cold: Cli, databas
     late = cold.run(*BUY, "--json", OEE_NO_AUTOSTART="1")
     assert (late.returncode, refusal(late)["retryable"]) in ((6, True), (6, False))
     # Who watches sees how it ends.
-    code, out, _ = end(buying, 40)
-    assert code == 0 and out.startswith("✓ bought 1.5 SOL")
+    code, out, err = end(buying, 40)
+    assert code == 0 and out.startswith("✓ bought 1.5 SOL"), err
     assert end(running, 40)[0] == 0
     with connect(database_url) as sql:
         assert sql.execute("SELECT status FROM orders").fetchall() == [("confirmed",)]
