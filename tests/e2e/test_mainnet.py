@@ -27,6 +27,7 @@ def addresses(local: Local) -> dict[str, str]:
         "OEE_RPC_URLS": local.address,
         "OEE_RAYDIUM_URL": f"{local.address}/raydium",
         "OEE_JUPITER_URL": f"{local.address}/jupiter",
+        "OEE_JUPITER_RATE": "50",
     }
 
 

@@ -43,6 +43,7 @@ def paper(servers: Servers, template: str, local: Local, file_homes: Path) -> It
         "OEE_RPC_URLS": local.address,
         "OEE_RAYDIUM_URL": f"{local.address}/raydium",
         "OEE_JUPITER_URL": f"{local.address}/jupiter",
+        "OEE_JUPITER_RATE": "50",
     }
     deaths = ",".join(f"{place}=kill*1" for place in DEATHS)
     environ = {"OEE_NETWORK": "paper", "OEE_FAILPOINTS": deaths} | addresses | PATIENT
