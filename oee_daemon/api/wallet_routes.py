@@ -53,7 +53,7 @@ async def unlock(request: Request) -> JSONResponse:
 async def lock(request: Request) -> JSONResponse:
     """Makes the worker forget the key. Only over the Unix socket."""
     found = _lock(request)
-    found.lock()
+    await found.lock()
     return JSONResponse(found.describe())
 
 

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 OPEN_S, LOOK_S = 8.0, 0.05
 #: Seconds for which somebody who unlocks it waits, on a machine that is busy too.
 UNLOCK_S = 20.0
+#: Seconds that it has to forget the key; one that says nothing until then is ended, and its key with it.
+FORGET_S = 2.5
 
 
 class KeyProcess(Protocol):
@@ -34,6 +36,9 @@ class KeyProcess(Protocol):
     ready: bool
 
     def tell(self, line: bytes) -> None: ...
+
+    def end_lost(self) -> None:
+        """Kills it; another takes its place."""
 
 
 class WalletLock:
@@ -51,6 +56,8 @@ class WalletLock:
         self._turn = asyncio.Lock()
         self._locking = False
         self._answer: asyncio.Future[bytes] | None = None
+        #: While somebody locks it: whether the key is forgotten, or another process has taken the place.
+        self._forgotten: asyncio.Future[bool] | None = None
         self._settled = asyncio.Event()
         if not self._by_file:
             self._settled.set()
@@ -71,14 +78,21 @@ class WalletLock:
             self._settled.set()
         elif word in (LOCKED, FAILED_FILE):
             self._locking = False
+            self._note_forgotten(forgotten=True)
             if not self.locked:
                 self._lock("the time that it was unlocked for is over")
             elif word == FAILED_FILE:
                 self.why = "the passphrase of OEE_WALLET_PASSPHRASE_FILE does not open it"
             self._settled.set()
 
+    def _note_forgotten(self, *, forgotten: bool) -> None:
+        if self._forgotten is not None and not self._forgotten.done():
+            self._forgotten.set_result(forgotten)
+
     def _wait_for_replacement(self) -> None:
-        self._locking = False
+        self._locking = self._locking and self._forgotten is not None
+        # One that opens the wallet by its file has the key again, and is told anew.
+        self._note_forgotten(forgotten=not self._by_file)
         if self._by_file:
             self._settled.clear()
         if not self.locked:
@@ -105,10 +119,7 @@ class WalletLock:
         self._must_be_sealed()
         async with self._turn:
             deadline = asyncio.get_running_loop().time() + UNLOCK_S
-            while not self._worker.ready:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise _no_worker()
-                await asyncio.sleep(LOOK_S)
+            await self._begun(deadline)
             self._answer = asyncio.get_running_loop().create_future()
             told = {"wallet": "unlock", "passphrase": passphrase, "for_s": for_s}
             self._worker.tell(json.dumps(told).encode() + b"\n")
@@ -123,13 +134,42 @@ class WalletLock:
         self.locked, self.why, self._locking = False, "", False
         self.until = None if for_s is None else datetime.now(UTC) + timedelta(seconds=for_s)
 
-    def lock(self) -> None:
-        """Raises `Conflict` for a plain wallet."""
+    async def _begun(self, deadline: float) -> None:
+        """Waits for a worker that can be told something, until then by the loop's time. Raises
+        `Unavailable`."""
+        while asyncio.get_running_loop().time() <= deadline:
+            if self._worker.ready:
+                return
+            await asyncio.sleep(LOOK_S)
+        raise _no_worker()
+
+    async def lock(self) -> None:
+        """Once this returns nobody here has the key. A worker that does not say that it has forgotten it is
+        ended. Raises `Conflict` for a plain wallet, and `Unavailable` where that is not known."""
         self._must_be_sealed()
-        if self._worker.ready:
-            self._locking = True
-            self._worker.tell(b'{"wallet":"lock"}\n')
         self._lock("it was locked by `oee wallet lock`")
+        async with self._turn:
+            deadline = asyncio.get_running_loop().time() + UNLOCK_S
+            try:
+                # One that has just begun, and opens no file, has no key.
+                while (self._by_file or self._worker.ready) and not await self._forgets(deadline):
+                    pass
+            finally:
+                self._locking, self._forgotten = False, None
+
+    async def _forgets(self, deadline: float) -> bool:
+        self._locking, self._forgotten = True, asyncio.get_running_loop().create_future()
+        await self._begun(deadline)
+        if self._forgotten.done():
+            # Of one before.
+            self._forgotten = asyncio.get_running_loop().create_future()
+        self._worker.tell(b'{"wallet":"lock"}\n')
+        try:
+            return await asyncio.wait_for(self._forgotten, FORGET_S)
+        except TimeoutError:
+            log.warning("the worker does not say that it has forgotten the key, and is killed")
+            self._worker.end_lost()
+            return False
 
     def _must_be_sealed(self) -> None:
         if self._wallet.file is None:

@@ -184,6 +184,22 @@ def test_a_passphrase_file_opens_it_at_each_start_or_says_why_not(own: Cli, home
     assert own.run(*BUY).returncode == 0
 
 
+def test_a_frozen_worker_is_ended_before_its_wallet_is_said_to_be_locked(own: Cli, homes: Path) -> None:
+    """It had the key when it woke up, and signed what was due."""
+    assert own.run("daemon", "start").returncode == 0
+    assert own.run("wallet", "unlock", "--passphrase-file", _secret(homes / "p")).returncode == 0
+    worker = json.loads(own.run("daemon", "status", "--json").stdout)["worker"]["pid"]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        done = own.run("wallet", "lock")
+        assert done.returncode == 0 and done.stdout.startswith("✓ locked"), done.stderr
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker, 0)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGCONT)
+
+
 def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in folder.rglob("*"):
         with suppress(OSError):

@@ -13,6 +13,7 @@ from solders.keypair import Keypair
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.worker_words import FAILED_FILE, LOCKED, OPENED, UNLOCKED, WRONG
+from oee_daemon.engine import engine_wallet_lock
 from oee_daemon.engine.engine_key_holder import KeyHolder
 from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.engine.intake import Intake
@@ -127,6 +128,9 @@ class Process:
     def tell(self, line: bytes) -> None:
         self.holder.heed(line)
 
+    def end_lost(self) -> None:
+        self.begin()
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -158,7 +162,7 @@ def test_nothing_is_stored_while_it_is_locked_and_what_a_key_is_of_is_still_foun
         await process.lock.unlock(PASSPHRASE, None)
         order, created = await intake.accept(_terms(), "key-of-a-test")
         assert created
-        process.lock.lock()
+        await process.lock.lock()
         assert process.wallet.locked
         again, created = await intake.accept(_terms(), "key-of-a-test")
         assert (again.id, created) == (order.id, False)
@@ -202,16 +206,75 @@ def test_a_passphrase_file_opens_it_for_each_worker_and_a_wrong_one_says_so(
         asyncio.run(process.lock.require())
 
 
-def test_what_was_said_before_it_was_locked_does_not_unlock_it(file: Path) -> None:
-    process = Process(file)
-    asyncio.run(process.lock.unlock(PASSPHRASE, None))
-    held: list[bytes] = []
-    process.tell = held.append  # type: ignore[assignment,method-assign]
-    process.lock.lock()
-    process.lock.heard(UNLOCKED)
-    assert process.lock.locked and json.loads(held[0]) == {"wallet": "lock"}
-    process.lock.heard(LOCKED)
-    assert process.lock.locked
+def test_it_is_locked_once_the_worker_says_so_and_not_by_what_it_said_before(file: Path) -> None:
+    """It was said to be locked while the worker still signed."""
+
+    async def go() -> None:
+        process = Process(file)
+        await process.lock.unlock(PASSPHRASE, None)
+        held: asyncio.Queue[bytes] = asyncio.Queue()
+        process.tell = held.put_nowait  # type: ignore[assignment,method-assign]
+        locking = asyncio.create_task(process.lock.lock())
+        assert json.loads(await held.get()) == {"wallet": "lock"}
+        process.lock.heard(UNLOCKED)
+        await asyncio.sleep(0)
+        assert process.lock.locked and not locking.done()
+        process.lock.heard(LOCKED)
+        await locking
+        assert process.lock.locked
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_a_frozen_worker_takes_the_key_with_it_and_the_next_one_is_told_to_forget_it(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_file: bool
+) -> None:
+    monkeypatch.setattr(engine_wallet_lock, "FORGET_S", 0.05)
+    given = tmp_path / "passphrase"
+    given.write_text(PASSPHRASE + "\n")
+    given.chmod(0o600)
+
+    async def go() -> None:
+        process = Process(file, given if by_file else None)
+        if not by_file:
+            await process.lock.unlock(PASSPHRASE, None)
+        frozen, heed = process.wallet, process.tell
+
+        def tell(line: bytes) -> None:
+            if process.wallet is not frozen:
+                heed(line)
+
+        process.tell = tell  # type: ignore[method-assign]
+        await process.lock.lock()
+        # Its key went with the process.
+        assert process.wallet is not frozen and process.wallet.locked
+        process.holder.say()
+        assert process.lock.locked
+
+    asyncio.run(go())
+
+
+def test_a_worker_that_is_about_to_open_the_wallet_by_its_file_is_locked_as_well(
+    file: Path, tmp_path: Path
+) -> None:
+    """It was locked in word alone: the worker opened it a moment later, and signed."""
+    given = tmp_path / "passphrase"
+    given.write_text(PASSPHRASE + "\n")
+    given.chmod(0o600)
+
+    async def go() -> None:
+        process = Process(file, given)
+        process.ready = False
+        locking = asyncio.create_task(process.lock.lock())
+        await asyncio.sleep(0)
+        process.begin()
+        process.ready = True
+        await locking
+        process.holder.say()
+        assert process.wallet.locked and process.lock.locked
+
+    asyncio.run(go())
 
 
 def test_a_plain_wallet_is_never_locked(tmp_path: Path) -> None:
@@ -220,10 +283,10 @@ def test_a_plain_wallet_is_never_locked(tmp_path: Path) -> None:
         lock.heard(word)
     asyncio.run(lock.require())
     with pytest.raises(Conflict) as caught:
-        lock.lock()
+        asyncio.run(lock.lock())
     assert caught.value.code == "wallet_not_sealed"
     with pytest.raises(Conflict, match="there is no key") as caught:
-        WalletLock(Wallet(Keypair()), Process.__new__(Process)).lock()
+        asyncio.run(WalletLock(Wallet(Keypair()), Process.__new__(Process)).lock())
     assert caught.value.code == "keyless_network"
 
 
