@@ -119,7 +119,7 @@ class WalletLock:
         self._must_be_sealed()
         async with self._turn:
             deadline = asyncio.get_running_loop().time() + UNLOCK_S
-            await self._begun(deadline)
+            await self._wait_for_worker(deadline)
             self._answer = asyncio.get_running_loop().create_future()
             told = {"wallet": "unlock", "passphrase": passphrase, "for_s": for_s}
             self._worker.tell(json.dumps(told).encode() + b"\n")
@@ -134,7 +134,7 @@ class WalletLock:
         self.locked, self.why, self._locking = False, "", False
         self.until = None if for_s is None else datetime.now(UTC) + timedelta(seconds=for_s)
 
-    async def _begun(self, deadline: float) -> None:
+    async def _wait_for_worker(self, deadline: float) -> None:
         """Waits for a worker that can be told something, until then by the loop's time. Raises
         `Unavailable`."""
         while asyncio.get_running_loop().time() <= deadline:
@@ -152,14 +152,14 @@ class WalletLock:
             deadline = asyncio.get_running_loop().time() + UNLOCK_S
             try:
                 # One that has just begun, and opens no file, has no key.
-                while (self._by_file or self._worker.ready) and not await self._forgets(deadline):
+                while (self._by_file or self._worker.ready) and not await self._make_forget(deadline):
                     pass
             finally:
                 self._locking, self._forgotten = False, None
 
-    async def _forgets(self, deadline: float) -> bool:
+    async def _make_forget(self, deadline: float) -> bool:
         self._locking, self._forgotten = True, asyncio.get_running_loop().create_future()
-        await self._begun(deadline)
+        await self._wait_for_worker(deadline)
         if self._forgotten.done():
             # Of one before.
             self._forgotten = asyncio.get_running_loop().create_future()
