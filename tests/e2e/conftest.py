@@ -6,12 +6,14 @@ A file that has an `api` of its own uses that one.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from oee_daemon.embedded import Servers
-from tests.kit.api_daemon import Shared
-from tests.kit.commands import Cli, serving
+from tests.kit.api_daemon import Shared, queue_of_its_own
+from tests.kit.commands import QUICK, Cli, serving, stopping
+from tests.kit.homes import furnished
 
 #: The command line of the daemon that most tests share, once it runs.
 RUNNING: list[Cli] = []
@@ -44,3 +46,19 @@ def cli(bench: tuple[Cli, Shared]) -> Cli:
 @pytest.fixture
 def api(bench: tuple[Cli, Shared]) -> Shared:
     return bench[1]
+
+
+@pytest.fixture
+def own(homes: Path) -> Iterator[Cli]:
+    """A home with servers of its own, in which nothing runs yet."""
+    made = Cli(furnished(homes / "h"), **QUICK)
+    with stopping(made):
+        yield made
+
+
+@pytest.fixture
+def outside(servers: Servers, database_url: str, homes: Path) -> Iterator[Cli]:
+    """A home on servers outside, which start sooner."""
+    made = Cli(homes / "h", OEE_DATABASE_URL=database_url, OEE_REDIS_URL=queue_of_its_own(servers), **QUICK)
+    with stopping(made):
+        yield made

@@ -9,8 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +17,8 @@ import pytest
 from oee_cli.api.client_handshake import home_tag, lock_holder
 from oee_daemon.contract.protocol import PROTOCOL
 from oee_daemon.embedded import Servers
-from tests.kit.api_daemon import queue_of_its_own
-from tests.kit.commands import BUY, OEE, QUICK, Cli, end, refusal
+from tests.kit.commands import BUY, OEE, QUICK, Cli, end, refusal, stopping
 from tests.kit.daemons import Process, until
-from tests.kit.homes import furnished
-
-
-@contextmanager
-def stopping(*clis: Cli) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for cli in clis:
-            with suppress(subprocess.TimeoutExpired):
-                cli.run("daemon", "stop")
-
-
-@pytest.fixture
-def own(homes: Path) -> Iterator[Cli]:
-    """A home with servers of its own."""
-    made = Cli(furnished(homes / "h"), **QUICK)
-    with stopping(made):
-        yield made
-
-
-@pytest.fixture
-def outside(servers: Servers, database_url: str, tmp_path: Path) -> Iterator[Cli]:
-    made = Cli(
-        tmp_path / "h", OEE_DATABASE_URL=database_url, OEE_REDIS_URL=queue_of_its_own(servers), **QUICK
-    )
-    with stopping(made):
-        yield made
 
 
 def copy(home: Path, to: Path) -> None:

@@ -10,11 +10,8 @@ import pytest
 from oee_cli.api.client_launcher import Launcher
 from oee_cli.output import Output
 from oee_cli.settings.settings_load import Settings
-from tests.e2e.test_cli_homes import outside, own
 from tests.kit.commands import Cli
 from tests.kit.daemons import until
-
-__all__ = ["outside", "own"]
 
 
 def gone_for_good(folder: Path) -> bool:

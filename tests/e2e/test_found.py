@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,9 @@ import pytest
 from sqlalchemy import make_url
 
 from oee_daemon.embedded import Servers
-from tests.kit.api_daemon import queue_of_its_own
-from tests.kit.commands import OEE, QUICK, Cli, end, serving
+from tests.kit.commands import OEE, QUICK, Cli, end, serving, stopping
 from tests.kit.daemons import Process, until
 from tests.kit.databases import connect
-from tests.kit.homes import furnished
 
 #: Sold in this file, and counted: `USDC,SOL,30` spends exactly so much.
 ROWS = "inputToken,outputToken,amount\n"
@@ -41,32 +39,6 @@ def spent(cli: Cli) -> list[float]:
 
 def orders(cli: Cli) -> int:
     return len(cli.json("history", "--limit", "all"))
-
-
-@contextmanager
-def ending(*clis: Cli) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for cli in clis:
-            with suppress(subprocess.TimeoutExpired):
-                cli.run("daemon", "stop")
-
-
-@pytest.fixture
-def own(homes: Path) -> Iterator[Cli]:
-    """A home with servers of its own, in which nothing runs yet."""
-    made = Cli(furnished(homes / "h"), **QUICK)
-    with ending(made):
-        yield made
-
-
-@pytest.fixture
-def outside(servers: Servers, database_url: str, homes: Path) -> Iterator[Cli]:
-    """A home on servers outside, which start sooner."""
-    made = Cli(homes / "h", OEE_DATABASE_URL=database_url, OEE_REDIS_URL=queue_of_its_own(servers), **QUICK)
-    with ending(made):
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +81,7 @@ def test_a_home_that_goes_under_its_daemon_spoils_no_restore(own: Cli) -> None:
         own.run("backup", backup, "--force")
     assert own.run("daemon", "stop").stdout == "✓ stopped\n"
     assert orders(own) == 3, "nor has anybody harmed the files"
-    with ending(aside):
+    with stopping(aside):
         assert len(spent(aside)) == 2
 
 
@@ -117,7 +89,7 @@ def test_a_copy_trades_in_its_own_name(own: Cli, homes: Path) -> None:
     assert own.run("buy", "SOL", "USDC", "0.1", "-q").returncode == 0
     subprocess.run(["cp", "-a", str(own.home), str(homes / "copy")], stderr=subprocess.DEVNULL)
     copy = Cli(homes / "copy", **QUICK)
-    with ending(copy):
+    with stopping(copy):
         assert copy.run("daemon", "status").returncode == 6
         assert copy.run("daemon", "stop").stdout == "the daemon was not running\n"
         assert copy.run("buy", "SOL", "USDC", "0.25", "-q").returncode == 0
@@ -240,7 +212,7 @@ def test_another_homes_wallet_trades_on_no_engines_database(outside: Cli, homes:
     assert outside.run(*KEY).returncode == 0
     database, queue = (outside.environ[name] for name in ("OEE_DATABASE_URL", "OEE_REDIS_URL"))
     other = Cli(homes / "other", OEE_DATABASE_URL=database, OEE_REDIS_URL=queue, **QUICK)
-    with ending(other):
+    with stopping(other):
         refused = other.run("buy", "SOL", "USDC", "2", "-q")
         assert refused.returncode == 6 and "Copy wallets/" in refused.stderr, refused.stderr
         worker = other.run("worker")

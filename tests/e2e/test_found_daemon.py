@@ -19,10 +19,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from oee_daemon.embedded import Servers
-from tests.e2e.test_found import ending, orders, spent
-from tests.kit.api_daemon import queue_of_its_own
-from tests.kit.commands import OEE, QUICK, Cli
+from tests.e2e.test_found import orders, spent
+from tests.kit.commands import OEE, QUICK, Cli, stopping
 from tests.kit.daemons import until
 from tests.kit.homes import furnished
 
@@ -32,16 +30,8 @@ BUY = ("buy", "SOL", "USDC", "0.1", "-q")
 @pytest.fixture(scope="module")
 def home(file_homes: Path) -> Iterator[Cli]:
     cli = Cli(furnished(file_homes / "h"), **QUICK)
-    with ending(cli):
+    with stopping(cli):
         yield cli
-
-
-@pytest.fixture
-def outside(servers: Servers, database_url: str, homes: Path) -> Iterator[Cli]:
-    """A home on servers outside, which start sooner."""
-    made = Cli(homes / "h", OEE_DATABASE_URL=database_url, OEE_REDIS_URL=queue_of_its_own(servers), **QUICK)
-    with ending(made):
-        yield made
 
 
 #: Each of them by itself would keep an order from its end, or tell it otherwise.
@@ -189,7 +179,7 @@ def test_who_ignores_the_ends_of_children_makes_a_whole_home(homes: Path) -> Non
             timeout=90,
         )
 
-    with ending(cli):
+    with stopping(cli):
         assert ignored("history").returncode == 0
         assert cli.run(*BUY).returncode == 0
         assert ignored("backup", str(homes / "b.oee")).returncode == 0

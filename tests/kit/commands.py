@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,17 @@ class Cli:
     def pid(self) -> int:
         """The daemon's."""
         return int(json.loads((self.home / "run" / "daemon.json").read_text())["pid"])
+
+
+@contextmanager
+def stopping(*clis: Cli) -> Iterator[None]:
+    """Stops their daemons at the end."""
+    try:
+        yield
+    finally:
+        for cli in clis:
+            with suppress(subprocess.TimeoutExpired):
+                cli.run("daemon", "stop")
 
 
 @contextmanager
