@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from oee_daemon.api import order_wire
 from oee_daemon.contract.decimals import decimal_text
+from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import Price, PriceSource, Watched
 from oee_daemon.reads.reads_waiting import WaitingOrders
@@ -32,6 +33,7 @@ class PriceWatch:
     def __init__(self, network: Network, waits: WaitingOrders) -> None:
         self._network = network
         self._waits = waits
+        self._faults = FaultLog()
         #: How many clients watch each pair.
         self._watched: Counter[Watched] = Counter()
         self._seen: dict[str, dict[str, Any]] = {}
@@ -70,7 +72,7 @@ class PriceWatch:
             except SQLAlchemyError:
                 stored = {}
             asked = [pair for pair in pairs if pair.name not in stored]
-            prices = await source.prices(asked) if asked else {}
+            prices = await self._ask(source, asked) if asked else {}
             for pair in pairs:
                 row = stored.get(pair.name)
                 told = _asked_json(prices.get(pair.name), source) if row is None else _stored_json(row)
@@ -78,6 +80,16 @@ class PriceWatch:
             async with self._looked:
                 self._looked.notify_all()
             await asyncio.sleep(max(LOOK_S, source.cadence_s))
+
+    async def _ask(self, source: PriceSource, pairs: Sequence[Watched]) -> Mapping[str, Price]:
+        """None where the source hangs or breaks: its watchers see that nobody sees a price, and are told of
+        the next one."""
+        try:
+            async with asyncio.timeout(source.max_age_s):
+                return await source.prices(pairs)
+        except Exception as e:
+            self._faults.say("the prices failed", e)
+            return {}
 
 
 def _asked_json(price: Price | None, source: PriceSource) -> dict[str, Any]:

@@ -110,6 +110,8 @@ MAY_CANCEL = _where(Cause.CANCEL)
 LETS_GO = frozenset(Status) - HOLDS_SLOT
 #: How an order ends that moved no money.
 MISSED = FINAL - {Status.CONFIRMED}
+#: How an order ends by itself, while nobody may look: targets outside are told.
+UNASKED = FINAL - {Status.CANCELLED}
 #: The way of an order that needs one attempt, from the moment it may run.
 STEPS = (Status.PENDING, Status.ROUTING, Status.BUILDING, Status.SUBMITTED, Status.CONFIRMED)
 

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from psycopg.rows import class_row
 from sqlalchemy import Connection
 
+from oee_daemon.contract.status import UNASKED
 from oee_daemon.orders.order import Event
 from oee_daemon.store.order_rows import EVENT, event_of
-from oee_daemon.store.predicates import over
+from oee_daemon.store.predicates import over, status_in
 from oee_daemon.store.sql_statement import Statement, named_row
 
 #: The most events of one absence that are told one by one; of those before them only how many there were.
@@ -26,7 +27,7 @@ COUNTED = 10_000
 LEASE = timedelta(seconds=60)
 
 #: What is worth telling, and as what.
-_KIND = """CASE WHEN e.status IN ('confirmed', 'failed', 'expired') THEN e.status
+_KIND = f"""CASE WHEN e.{status_in(UNASKED)} THEN e.status
         WHEN e.status = 'pending' AND e.data ? 'trigger' THEN 'fired'
         WHEN e.status = 'waiting' AND e.data -> 'why' ->> 'code' = 'under_floor' THEN 'latched' END"""
 

@@ -59,6 +59,13 @@ def test_all_sql_lies_in_its_rooms() -> None:
     assert all(any(path.startswith(room) for path in speak) for room in ROOMS_OF_SQL)
 
 
+def test_a_set_of_statuses_is_written_out_in_the_contract_alone() -> None:
+    """Which orders run, or are told of, was decided in five statements: those that waiting orders broke."""
+    rows = [path for path in SOURCES if "/migrations/versions/" not in path.as_posix()]
+    written = [path for path in rows if re.search(r"status\s+(NOT\s+)?IN\s*\(\s*'", path.read_text())]
+    assert written == []
+
+
 def test_the_files_of_a_home_are_named_in_one_place() -> None:
     """The daemon makes them and the command line finds them: each named nine of them for itself."""
     names = {value for name, value in vars(home_files).items() if name.isupper()}
