@@ -27,7 +27,7 @@ from oee_cli.text.order_lines_text import header_line
 from oee_cli.text.order_text import ending_text, error_text, short_id
 from oee_cli.text.price_text import NO_LIMIT
 from oee_cli.text.time_text import ago_text, clock_text, parse_moment, span_text, stamp_text, took_text
-from oee_daemon.contract.shapes import Order
+from oee_daemon.contract.shapes import Blocked, Order
 from oee_daemon.contract.status import FINAL
 
 #: Cells of the timeline before its bars, and of what is said after them.
@@ -247,9 +247,18 @@ def _condition_facts(order: Order) -> Iterator[tuple[str, str]]:
         ended = f"to {stamp_text(gap['ended'])}" if gap["ended"] else "on, still"
         yield "unseen", f"not watched from {stamp_text(gap['begun'])} {ended}: {clean(gap['reason'])}"
     if blocked := order.get("blocked"):
-        yield "held", f"order {clean(blocked.get('order', ''))[:8]} of its group is being executed"
+        yield from _blocked_facts(order, blocked)
     for leg in order.get("group", []):
         yield "group", f"{clean(leg['orderId'])[:8]}, {clean(leg['type'])}, {clean(leg['status'])}"
+
+
+def _blocked_facts(order: Order, blocked: Blocked) -> Iterator[tuple[str, str]]:
+    if blocked["code"] == "no_venue":
+        yield "held", "none of OEE_VENUES may fill it: it rests until one may, or it is edited"
+        # What changes nothing but that: an edit is accepted under what is set now.
+        yield "to go on", f"oee edit {short_id(order)} --slippage {order['slippageBps']}bps"
+    else:
+        yield "held", f"order {clean(blocked.get('order', ''))[:8]} of its group is being executed"
 
 
 def _fill_fact(figures: Explained) -> str:

@@ -45,6 +45,13 @@ def waiting_lines(
     if feeds["halt"] is not None:
         since = f"halted since {minute_text(feeds['halt']['since'])}"
         yield from fold_sentence(f"{since}: nothing fires. To go on: oee resume", width, "red", indent="")
+    resting = [order for order in orders if (order.get("blocked") or {}).get("code") == "no_venue"]
+    if resting:
+        held = "1 of them rests" if len(resting) == 1 else f"{len(resting):,} of them rest"
+        one = clean(resting[0]["orderId"])[:8]
+        why = f"{held} whatever the price is: none of OEE_VENUES is one of those under which"
+        why += f" {'it was' if len(resting) == 1 else 'they were'} accepted. See: oee show {one}"
+        yield from fold_sentence(why, width, "yellow", indent="")
     yield from _watched_lines(len(orders), feeds, width)
 
 

@@ -123,7 +123,7 @@ class Market(Shape):
 class Blocked(Shape):
     """What holds back an order that waits, although its condition may be met."""
 
-    code: str = Field(description="group_turn: another order of its group is being executed")
+    code: str = Field(description="group_turn: another of its group is executed; no_venue: it may ask none")
     order: OrderId | None = Field(None, description="which one")
 
 

@@ -66,7 +66,8 @@ async def edit(request: Request, order_id: str) -> JSONResponse:
         told = order_wire.order_json(now, state.network.tokens)
         return problem(409, e.code, e.message, hint=e.hint, order=told, orderStatus=told["status"])
     try:
-        (told,) = await asyncio.to_thread(orders_json, [order], state.waits, state.network.tokens)
+        book, venues = state.network.tokens, state.network.venues
+        (told,) = await asyncio.to_thread(orders_json, [order], state.waits, book, venues)
     except SQLAlchemyError:
         # It is changed, whatever can be asked since.
         told = order_wire.order_json(order, state.network.tokens) | {"market": None, "blocked": None}

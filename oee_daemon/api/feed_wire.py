@@ -13,6 +13,7 @@ from pydantic import Field
 from oee_daemon.api import order_wire
 from oee_daemon.api.api_answer_schema import Amount, Market, Moment, Shape
 from oee_daemon.networks.network_tokens import TokenBook
+from oee_daemon.networks.venue import Venue
 from oee_daemon.orders.conditions import FALLING
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.reads.reads_waiting import WaitingOrders
@@ -108,8 +109,11 @@ def feeds_json(seen: tuple[Any, Sequence[Any]], book: TokenBook) -> dict[str, An
     )
 
 
-def orders_json(orders: Sequence[Order], waits: WaitingOrders, book: TokenBook) -> list[dict[str, Any]]:
-    """The order objects, of those that wait with their market and what holds them back."""
+def orders_json(
+    orders: Sequence[Order], waits: WaitingOrders, book: TokenBook, venues: Sequence[Venue] = ()
+) -> list[dict[str, Any]]:
+    """The order objects, of those that wait with their market and what holds them back. `venues`: those that
+    are set."""
     waiting = [order for order in orders if order.status == "waiting"]
     markets = waits.markets([order.id for order in waiting])
     held_back = waits.held_back([order.id for order in waiting if order.group_id is not None])
@@ -121,6 +125,8 @@ def orders_json(orders: Sequence[Order], waits: WaitingOrders, book: TokenBook) 
             more = {"market": market and order_wire.told(Market, market), "blocked": None}
             if order.id in held_back:
                 more["blocked"] = {"code": "group_turn", "order": str(held_back[order.id])}
+            elif venues and not any(order.may_ask(venue.name) for venue in venues):
+                more["blocked"] = {"code": "no_venue"}
         told.append(order_wire.order_json(order, book) | more)
     return told
 

@@ -134,7 +134,7 @@ def _answer(group: Group, armed: Sequence[Armed], state: State) -> JSONResponse:
     """Of a group that was just stored nothing is asked again: a fault of that would deny it."""
     tokens = state.network.tokens
     if not group.created:
-        told = orders_json(group.orders, state.waits, tokens)
+        told = orders_json(group.orders, state.waits, tokens, state.network.venues)
         return JSONResponse({"groupId": str(group.id), "orders": told}, 200)
     told = [
         order_wire.order_json(order, tokens)

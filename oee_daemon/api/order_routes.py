@@ -173,10 +173,12 @@ def listing(
         _check_away(wanted, cursor)
         narrowed = {"pair": wanted.pair, "side": side, "type": type}
         asked = {name: str(value) for name, value in narrowed.items() if value is not None}
-        orders = orders_json(state.waits.nearest(asked, limit), state.waits, tokens)
+        nearest = state.waits.nearest(asked, limit)
+        orders = orders_json(nearest, state.waits, tokens, state.network.venues)
         return JSONResponse({"orders": orders, "nextCursor": None})
     found, following = state.history.page(wanted, limit=limit, cursor=cursor)
-    return JSONResponse({"orders": orders_json(found, state.waits, tokens), "nextCursor": following})
+    orders = orders_json(found, state.waits, tokens, state.network.venues)
+    return JSONResponse({"orders": orders, "nextCursor": following})
 
 
 def _check_away(wanted: Filter, cursor: str | None) -> None:
@@ -224,7 +226,7 @@ def one(request: Request, order_id: str) -> JSONResponse:
         more |= story_json(order, state.waits)
     if order.token_address is not None and (checks := last_checks(events)):
         more["checks"] = checks
-    (told,) = orders_json([order], state.waits, tokens)
+    (told,) = orders_json([order], state.waits, tokens, state.network.venues)
     return JSONResponse(told | more)
 
 

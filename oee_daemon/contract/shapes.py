@@ -65,7 +65,8 @@ class Market(TypedDict):
 
 
 class Blocked(TypedDict):
-    """What holds back an order that waits; `order`: which one of its group is being executed."""
+    """What holds back an order that waits: that another of its group, `order`, is being executed, or that no
+    venue is left to it."""
 
     code: str
     order: NotRequired[str]

@@ -333,6 +333,31 @@ def test_what_was_accepted_under_it_goes_on_under_it_until_somebody_edits(homes:
         cli.run("daemon", "stop")
 
 
+def test_an_order_that_no_venue_may_fill_says_so_and_how_it_goes_on(homes: Path) -> None:
+    """It rested, and nothing told why: neither itself, nor the list, nor the doctor."""
+    cli = Cli(furnished(homes / "h"), **QUICK)
+    one, other = {"OEE_VENUES": "raydium"}, {"OEE_VENUES": "meteora"}
+    try:
+        kept = cli.json("limit", "buy", "SOL", "USDC", "1", "--at", "100", **one)["orderId"]
+        assert cli.json("show", kept, **one)["blocked"] is None
+        assert cli.run("daemon", "restart", **other).returncode == 0
+        assert cli.json("show", kept, **other)["blocked"] == {"code": "no_venue"}
+        shown = " ".join(cli.run("show", kept, **other).stdout.split())
+        assert "none of OEE_VENUES may fill it" in shown
+        remedy = f"oee edit {kept[:8]} --slippage 50bps"
+        assert remedy in shown
+        assert f"See: oee show {kept[:8]}" in " ".join(cli.run("waiting", **other).stdout.split())
+        checks = json.loads(cli.run("doctor", "--json", **other).stdout)["checks"]
+        (found,) = (check for check in checks if check["code"] == "no_venue")
+        assert "1 order waits" in found["message"] and found["remedy"] == f"oee show {kept[:8]}"
+        assert cli.run(*remedy.split()[1:], **other).returncode == 0
+        assert cli.json("show", kept, **other)["blocked"] is None
+        checks = json.loads(cli.run("doctor", "--json", **other).stdout)["checks"]
+        assert "no_venue" not in {check["code"] for check in checks}
+    finally:
+        cli.run("daemon", "stop")
+
+
 #: What is refused over what it would have changed, and how its refusal ends.
 CHANGING = (
     ("PATCH", "/api/orders/ONE", {"slippageBps": 7}, "The order is as it was."),

@@ -19,10 +19,13 @@ from oee_cli.output import Output
 from oee_cli.settings.settings_load import NOWHERE, Settings, find_config_file, no_home_error, stored_settings
 from oee_cli.settings.settings_origins import ENVIRONMENT, Value, setting_values
 from oee_daemon.contract import home_files
+from oee_daemon.contract.protocol import MAX_PAGE
 from oee_daemon.contract.setting_table import BY_NAME
 
 #: Seconds for the daemon's answer: a server of it that is frozen costs 2.5.
 _ANSWER_S = 4.0
+#: What waits, as far as one page tells it.
+_NEAREST = f"/api/orders?status=waiting&sort=away&limit={MAX_PAGE}"
 #: Seconds for its look at the RPC endpoints, of which a silent one takes all it has.
 _ENDPOINTS_S = 8.0
 
@@ -42,6 +45,8 @@ class Facts:
     endpoints: list[dict[str, Any]] = field(default_factory=list)
     #: The prices that orders wait for, as the daemon tells them; empty where it told none.
     feeds: dict[str, Any] = field(default_factory=dict)
+    #: The orders that wait, the nearest to their price of them; empty where it told none.
+    waiting: list[dict[str, Any]] = field(default_factory=list)
     fault: CliError | None = None
     #: The process that holds the home: 0 where it is none of ours to see, `None` where there is none.
     holder: int | None = None
@@ -156,6 +161,8 @@ def _ask_daemon(facts: Facts, output: Output) -> None:
         facts.asked_at, facts.asked_within = (began + ended) / 2, (ended - began) / 2
         with suppress(CliError, ConnectionLost):
             facts.feeds = client.ask("GET", "/api/feeds", timeout=_ANSWER_S)
+            if facts.feeds.get("waiting"):
+                facts.waiting = client.ask("GET", _NEAREST, timeout=_ANSWER_S)["orders"]
         with suppress(CliError, ConnectionLost, TypeError, KeyError):
             # An older daemon has none to tell of, and one that is busy none now.
             facts.endpoints = client.ask("GET", "/api/endpoints", timeout=_ENDPOINTS_S)["endpoints"]

@@ -45,6 +45,12 @@ def _check_waiting(facts: Facts) -> Iterator[Finding]:
         stops = "1 stop has fired and waits" if latched == 1 else f"{latched:,} stops have fired and wait"
         message = f"{stops} for a worst price that the market has left: nothing is sold or bought until then."
         yield warn("stops", "latched_stops", message, "oee waiting --type stop")
+    resting = [one for one in facts.waiting if (one.get("blocked") or {}).get("code") == "no_venue"]
+    if resting:
+        orders = "1 order waits" if len(resting) == 1 else f"{len(resting):,} orders wait"
+        message = f"{orders} that none of OEE_VENUES may fill: they were accepted under others, and rest."
+        remedy = f"oee show {str(resting[0]['orderId'])[:8]}"
+        yield warn("orders", "no_venue", message, remedy)
     since = facts.feeds.get("deferredMs") or 0
     if since > _CROWDED_S * 1000:
         message = (
