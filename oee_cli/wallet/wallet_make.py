@@ -6,9 +6,12 @@ from pathlib import Path
 
 from oee_cli.cli_errors import UsageFault
 from oee_cli.output import Output
+from oee_cli.settings.settings_load import is_set
 from oee_cli.wallet.wallet_asked_secrets import new_passphrase, read_key
 from oee_cli.wallet.wallet_engine import ask_engine, check_name, local_settings, must_have_key
 from oee_cli.wallet.wallet_show import wallet_line
+from oee_daemon.contract.real_money import KEYLESS
+from oee_daemon.contract.setting_table import NETWORKS
 
 
 def make_wallet(
@@ -30,7 +33,14 @@ def make_wallet(
         output.sentence("●", "The key is in that file as it is: whoever reads it can spend what it holds.")
     if source is None:
         output.sentence("●", "There is one copy of this key.", f"Back it up: cp {made['file']} …")
-    if not made["default"]:
+    if made["default"]:
+        return
+    # A network's own signs there without any setting; chosen here, it would be asked for on every network.
+    if not is_set("wallet") and made["name"] in set(NETWORKS) - set(KEYLESS):
+        output.sentence(
+            "●", f"It signs once the network is {made['name']}.", f"oee config set network {made['name']}"
+        )
+    else:
         output.sentence("●", "The engine signs with another one.", f"oee wallet default {made['name']}")
 
 

@@ -44,6 +44,15 @@ def alone(tmp_path: Path) -> Cli:
     return Cli(tmp_path / "h", XDG_CONFIG_HOME=str(tmp_path / "config"))
 
 
+def test_a_networks_own_wallet_needs_no_choice(alone: Cli) -> None:
+    made = alone.run("wallet", "new", "mainnet", "--no-passphrase").stderr
+    assert "It signs once the network is mainnet" in made and "oee config set network mainnet" in made
+    assert "wallet default" not in made
+    other = alone.run("wallet", "new", "devnet", "--no-passphrase", OEE_WALLET="trading").stderr
+    assert "wallet default devnet" in other
+    assert "wallet default trading" in alone.run("wallet", "new", "trading", "--no-passphrase").stderr
+
+
 def test_a_wallet_is_made_shown_and_removed_without_a_daemon(alone: Cli, tmp_path: Path) -> None:
     file = _secret(tmp_path / "p")
     made = alone.run("wallet", "new", "main", "--passphrase-file", file, "--json")
