@@ -22,7 +22,7 @@ from oee_daemon.orders.order import Order
 from oee_daemon.reads.reads_waiting import WaitingOrders
 from oee_daemon.store import postgres_connection
 from oee_daemon.store.database import open_database
-from tests.kit.databases import connect
+from tests.kit.databases import Connection, connect
 from tests.kit.engine import Bench
 from tests.kit.now import now
 from tests.kit.waiting import (
@@ -47,14 +47,13 @@ CREATE FUNCTION held.{name}() RETURNS timestamptz LANGUAGE sql VOLATILE AS
 class Week:
     """The bench, at a time that the test sets."""
 
-    def __init__(self, bench: Bench, url: str) -> None:
-        self.bench, self._url = bench, url
+    def __init__(self, bench: Bench, sql: Connection) -> None:
+        self.bench, self._sql = bench, sql
         self.at = datetime.now(UTC)
         self.watcher = bench.watcher()
 
     def begin(self, at: datetime) -> None:
-        with connect(self._url) as conn:
-            conn.execute("UPDATE held.clock SET ahead = %s", (at - datetime.now(UTC),))
+        self._sql.execute("UPDATE held.clock SET ahead = %s", (at - datetime.now(UTC),))
         self.at = at
 
     def go_on(self, until: datetime, *, watched: bool = True, step: timedelta = 2 * HOUR) -> list[Fired]:
@@ -63,26 +62,25 @@ class Week:
         fired = []
         while self.at < until:
             before, self.at = self.at, min(until, self.at + step) if watched else until
-            with connect(self._url) as conn:
-                conn.execute("UPDATE held.clock SET ahead = ahead + %s", (self.at - before,))
-                if watched:
-                    conn.execute(
-                        "UPDATE watch SET seen_at = seen_at + %s, lease_until = lease_until + %s",
-                        (self.at - before,) * 2,
-                    )
+            self._sql.execute("UPDATE held.clock SET ahead = ahead + %s", (self.at - before,))
+            if watched:
+                self._sql.execute(
+                    "UPDATE watch SET seen_at = seen_at + %s, lease_until = lease_until + %s",
+                    (self.at - before,) * 2,
+                )
             self.bench.clock.wind(s=round((self.at - before).total_seconds()))
             fired += [(self.at, found) for found in self.look()] if watched else []
         return fired
 
     def look(self) -> list[Any]:
-        ids = set(self.waiting())
+        waited = self._of_status("waiting")
         now(self.watcher.beat())
         now(self.watcher.tick())
-        return [i for i in ids if self.bench.order(i).status is Status.PENDING]
+        return [*(waited & self._of_status("pending"))]
 
-    def waiting(self) -> list[Any]:
-        with connect(self._url) as conn:
-            return [row[0] for row in conn.execute("SELECT id FROM orders WHERE status = 'waiting'")]
+    def _of_status(self, status: str) -> set[Any]:
+        found = self._sql.execute("SELECT id FROM orders WHERE status = %s", (status,))
+        return {row[0] for row in found}
 
     def ended_at(self, order: Order) -> datetime:
         found = self.bench.order(order.id)
@@ -95,14 +93,15 @@ class Week:
 def week(
     database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Week]:
-    with connect(database_url) as conn:
-        conn.execute(CLOCK)
-        for name in ("clock_timestamp", "statement_timestamp", "now"):
-            conn.execute(ASKED.format(name=name).encode())
+    sql = connect(database_url)
+    sql.execute(CLOCK)
+    for name in ("clock_timestamp", "statement_timestamp", "now"):
+        sql.execute(ASKED.format(name=name).encode())
     monkeypatch.setitem(postgres_connection._PINNED, "search_path", "'held, pg_catalog, public'")
     db, ledger = open_database(database_url, pool_size=8), open_file(tmp_path / "chain.db")
     bench = Bench(db, redis_url, ledger)
-    yield Week(bench, database_url)
+    yield Week(bench, sql)
+    sql.close()
     bench.close()
     db.dispose()
     ledger.dispose()
