@@ -21,7 +21,7 @@ from oee_daemon.store.postgres_line import Line
 from tests.integration.test_intake import new
 from tests.kit.api_daemon import SELL
 from tests.kit.daemons import Daemon, until
-from tests.kit.databases import connect
+from tests.kit.databases import EMPTY, connect
 from tests.kit.homes import furnished
 from tests.kit.proxy import Proxy
 
@@ -44,18 +44,27 @@ class Pair(NamedTuple):
         return counts[0], counts[1]
 
 
-@pytest.fixture
-def pair(homes: Path) -> Iterator[Pair]:
-    both = [Servers(furnished(homes / name), postgres=True, valkey=False) for name in ("a", "b")]
+@pytest.fixture(scope="module")
+def both(file_homes: Path) -> Iterator[list[Servers]]:
+    made = [Servers(furnished(file_homes / name), postgres=True, valkey=False) for name in ("a", "b")]
     try:
-        for servers in both:
+        for servers in made:
             servers.start()
-        proxy = Proxy(both[0].database_url, None)
-        yield Pair(both[0], both[1], proxy)
-        proxy.close()
+        yield made
     finally:
-        for servers in both:
+        for servers in made:
             servers.stop()
+
+
+@pytest.fixture
+def pair(both: list[Servers]) -> Iterator[Pair]:
+    """With nothing in either."""
+    for servers in both:
+        with connect(servers.database_url) as sql:
+            sql.execute(EMPTY)
+    proxy = Proxy(both[0].database_url, None)
+    yield Pair(both[0], both[1], proxy)
+    proxy.close()
 
 
 async def order(_db: Engine, line: Line) -> None:
