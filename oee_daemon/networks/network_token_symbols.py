@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders.tokens import Token
@@ -32,6 +33,8 @@ _CAPITALS = str.maketrans({"Η": "h", "Ν": "n", "Υ": "y"})
 _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 
 
+# Of each known token it is asked for at every look at a new one.
+@lru_cache(maxsize=1024)
 def folded(symbol: str) -> str:
     """The same for all symbols that look alike; empty where there is nothing to see."""
     apart = unicodedata.normalize("NFKD", symbol).translate(_CAPITALS).casefold().translate(_ALIKE)

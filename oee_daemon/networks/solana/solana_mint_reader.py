@@ -11,6 +11,7 @@ import binascii
 import struct
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from solders.pubkey import Pubkey
@@ -156,6 +157,7 @@ def is_address(text: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1024)
 def metadata_at(mint: str) -> str:
     seeds = [b"metadata", bytes(_METAPLEX), bytes(Pubkey.from_string(mint))]
     return str(Pubkey.find_program_address(seeds, _METAPLEX)[0])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from solders.pubkey import Pubkey
@@ -41,6 +42,8 @@ class PoolFacts:
     shown_by_all: bool = True
 
 
+# As `addresses`: it is asked for at every look at a token that is waited for.
+@lru_cache(maxsize=1024)
 def shares_mint_of(at: Addresses) -> str:
     return str(Pubkey.find_program_address([b"pool_lp_mint", bytes(at.pool)], at.program)[0])
 

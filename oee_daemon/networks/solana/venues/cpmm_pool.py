@@ -74,6 +74,7 @@ def addresses(program: str, index: int, mint_in: str, mint_out: str) -> Addresse
     return Addresses(owner, authority, config, pool, vaults, (mints[0], mints[1]), observation, index)
 
 
+@lru_cache(maxsize=1024)
 def config_of(program: str, index: int) -> str:
     return str(_derive_authority(Pubkey.from_string(program), b"amm_config", struct.pack(">H", index)))
 
