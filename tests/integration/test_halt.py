@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,11 @@ from oee_daemon.engine import engine_send_gate
 from oee_daemon.engine.engine_send_gate import FRESH_S, Gate
 from oee_daemon.engine.halting import Halting
 from oee_daemon.errors import Halted
-from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.store import engine_row, halt_row, move_sql, readiness_sql
-from oee_daemon.store.postgres_line import Batch
+from oee_daemon.store import engine_row, halt_row, readiness_sql
 from tests.integration.test_identity import execute, identity, other_timeline
 from tests.kit.daemons import until
-from tests.kit.databases import connect, hold_key, waiting
 from tests.kit.engine import Bench
 
 
@@ -45,62 +42,6 @@ def nobody() -> Iterator[None]:
     ended.clear()
     yield
     ended.clear()
-
-
-def stored(sql: psycopg.Connection[Any]) -> int:
-    row = sql.execute("SELECT count(*) FROM swaps").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def store_across_a_halt(bench: Bench, sql: psycopg.Connection[Any], url: str) -> tuple[int, int]:
-    """A swap whose statement has begun, and has its snapshot, when the engine is halted: how many swaps there
-    were when the halt had returned, and in the end."""
-    order = bench.to(bench.place(), Status.ROUTING, Status.BUILDING)
-    with ThreadPoolExecutor(2) as threads, connect(url) as holder:
-        with holder.transaction():
-            holder.execute("SELECT FROM orders WHERE id = %s FOR UPDATE", (order.id,))
-            storing: Future[Order | None] = threads.submit(bench.advance, order, Status.SUBMITTED)
-            until(lambda: waiting(sql, "transactionid") or waiting(sql, "tuple"), what="the store")
-
-            def halt() -> int:
-                halt_row.halt(bench.db, None, None)
-                return stored(sql)
-
-            halted = threads.submit(halt)
-            # Where nothing holds it up, it has returned while the swap is still being stored.
-            until(lambda: halted.done() or waiting(sql, "advisory"), what="the halt")
-        with_it = halted.result(20)
-        storing.exception(20)
-    return with_it, stored(sql)
-
-
-def test_what_is_being_stored_is_stored_before_a_halt_returns(
-    bench: Bench, sql: psycopg.Connection[Any], empty_url: str
-) -> None:
-    at_return, in_the_end = store_across_a_halt(bench, sql, empty_url)
-    assert at_return == in_the_end == 1
-
-
-def test_the_flag_without_the_lock_would_let_a_swap_through(
-    bench: Bench, sql: psycopg.Connection[Any], empty_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(move_sql, "_SUBMIT", Batch(move_sql._SUBMIT.texts[-1]))
-    assert store_across_a_halt(bench, sql, empty_url) == (0, 1)
-
-
-def test_who_hangs_in_the_middle_of_storing_is_ended(
-    bench: Bench, sql: psycopg.Connection[Any], empty_url: str
-) -> None:
-    order = bench.to(bench.place(), Status.ROUTING, Status.BUILDING)
-    with connect(empty_url) as frozen:
-        frozen.execute("BEGIN")
-        frozen.execute(halt_row.SHARED_LOCK.encode())
-        frozen.execute("UPDATE orders SET status = 'submitted' WHERE id = %s", (order.id,))
-        assert halt_row.halt(bench.db, "why", "me").reason == "why"
-        with pytest.raises(psycopg.OperationalError):
-            frozen.execute("COMMIT")
-    assert bench.order(order.id).status is Status.BUILDING
 
 
 def test_nothing_is_accepted_but_what_was(bench: Bench, halting: Halting) -> None:
@@ -329,31 +270,3 @@ def test_who_is_sending_is_not_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     gate.saw(None, clock_s())
     with gate.sending():
         assert not gate.is_quiet()
-
-
-def test_what_is_being_accepted_is_stored_before_a_halt_returns(
-    bench: Bench, sql: psycopg.Connection[Any], empty_url: str
-) -> None:
-    """As what is being signed."""
-    bench.place()
-    with ThreadPoolExecutor(2) as threads, connect(empty_url) as another:
-        with another.transaction(force_rollback=True):
-            hold_key(another, "the key")
-            placing = threads.submit(bench.place, key="the key")
-            until(lambda: waiting(sql, "transactionid"), what="the order")
-
-            def halt() -> int:
-                halt_row.halt(bench.db, None, None)
-                return accepted(sql)
-
-            halted = threads.submit(halt)
-            until(lambda: halted.done() or waiting(sql, "advisory"), what="the halt")
-        at_return = halted.result(20)
-        placing.exception(20)
-    assert at_return == accepted(sql)
-
-
-def accepted(sql: psycopg.Connection[Any]) -> int:
-    row = sql.execute("SELECT count(*) FROM orders").fetchone()
-    assert row is not None
-    return int(row[0])

@@ -12,7 +12,7 @@ import pytest
 from oee_cli.output import Output
 from oee_cli.text.layout_text import cell_len
 from oee_cli.trade.trade_chart import Picture, chart_frame
-from tests.unit.test_cli_views import order
+from tests.unit.order_views import order
 
 
 def price(second: int, bid: str, ask: str) -> dict[str, Any]:

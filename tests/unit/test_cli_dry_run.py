@@ -15,7 +15,7 @@ from oee_cli.batch.batch_sender import BatchSender
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.settings.settings_load import Settings
-from tests.unit.test_cli_views import QUOTES, order, quoted
+from tests.unit.order_views import QUOTES, order, quoted
 
 POOR = {"code": "insufficient_funds", "message": "The wallet holds 1 USDC.", "hint": None}
 WORSE = {"code": "slippage_exceeded", "message": "The best price is worse.", "hint": None}

@@ -14,7 +14,7 @@ from oee_cli.orders.show_story import order_lines
 from oee_cli.text.layout_text import draw_line
 from oee_cli.text.time_text import parse_moment
 from oee_daemon.contract.shapes import Event, Order
-from tests.unit.test_cli_views import ID, QUOTES, SIGNATURE, WIDTHS, at, events, fits, order
+from tests.unit.order_views import ID, QUOTES, SIGNATURE, WIDTHS, at, events, fits, order
 
 MOVED = {"code": "slippage_exceeded", "message": "The price moved.", "retryable": True}
 SWAPS: list[dict[str, Any]] = [

@@ -17,7 +17,7 @@ from oee_cli.output import Output
 from oee_cli.text.column_text import FILLS, ORDERS, column_help, named_columns
 from oee_cli.text.layout_text import Cell, Column, Sheet, cell_len
 from oee_cli.text.order_text import ending_text
-from tests.unit.test_cli_views import SIGNATURE, WIDTHS, fits, order
+from tests.unit.order_views import SIGNATURE, WIDTHS, fits, order
 
 FAILED = order(
     status="failed",

@@ -8,7 +8,7 @@ from oee_cli.api.client_follow_order import PlainScreen
 from oee_cli.output import Output
 from oee_cli.text.order_text import OVERDUE_S, ending_text, overdue_text
 from oee_daemon.contract.shapes import Event
-from tests.unit.test_cli_views import events, order
+from tests.unit.order_views import events, order
 
 PENDING, RETRY = events()[0], events()[4]
 

@@ -13,7 +13,7 @@ import pytest
 from oee_cli.output import Output
 from oee_cli.text.layout_text import cell_len
 from oee_cli.top.top_frame import SORTS, Picture, Trouble, top_frame, top_snapshot
-from tests.unit.test_cli_views import order
+from tests.unit.order_views import order
 
 AT = "2026-11-23T10:01:00.000000Z"
 HEIGHTS = (1, 3, 4, 8, 11, 12, 24, 29, 30, 60)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -13,51 +12,14 @@ from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.solana_chain import SolanaChain
-from oee_daemon.networks.solana.solana_look_evidence import Anchored
-from oee_daemon.networks.solana.solana_swap_memo import Memo
-from oee_daemon.networks.solana.solana_swap_stamp import message_of, stamped
-from oee_daemon.networks.verdict import Cases
-from oee_daemon.networks.wallet import Wallet
-from oee_daemon.orders.swap import Landed, Lapsed, Outcome, SignedSwap, Unknown, UnsignedSwap
-from tests.networks.localnet.conftest import SOL, USDC, Localnet
-from tests.networks.solana.held import HeldSite, held, pool
-
-#: Slots after which no node's cache knows the swap; and between two rounds of looks.
-LONG, APART = 1000, 100
-ROUNDS = 10
-
-
-def chain_of(net: Localnet, *nodes: str) -> SolanaChain:
-    """As a worker has it that has just started: nothing is known of any swap."""
-    return SolanaChain(
-        pool(net, *nodes),
-        wallet=str(net.wallet.pubkey()),
-        genesis=net.rpc("getGenesisHash"),
-        # The clock is held, and jumps.
-        fastest_slot_ms=1e-6,
-    )
-
-
-async def signed(net: Localnet, *, anchor_told: bool) -> SignedSwap:
-    anchor = await chain_of(net, "").anchor(1.0)
-    order_id = uuid4()
-    memo = Memo(order_id, 1, Anchored(slot=anchor.slot, height=anchor.height)).text()
-    message = message_of(net.raydium_tx(net.raydium(SOL, USDC, 10**8)))
-    content = stamped(message, anchor.blockhash, memo if anchor_told else b"another's", 1)
-    unsigned = UnsignedSwap(message=content, last_valid_height=anchor.last_valid_height)
-    return Wallet(net.wallet).sign(unsigned, order_id, 1)
+from oee_daemon.orders.swap import Landed, Lapsed, Outcome, SignedSwap, Unknown
+from tests.networks.localnet.conftest import Localnet
+from tests.networks.solana.held import HeldSite, held
+from tests.networks.solana.old_swaps import LONG, chain_of, decided, of_before, signed
 
 
 async def outcome(net: Localnet, swap: SignedSwap, *nodes: str) -> Outcome:
-    chain = chain_of(net, *nodes)
-    cases, found = Cases(chain.nodes), Unknown("never asked")
-    for _ in range(ROUNDS):
-        said = cases.judge(swap, await chain.look(swap))
-        if not isinstance(said, Unknown):
-            return said
-        found = said
-        net.blocks(APART)
-    return found
+    return await decided(net, chain_of(net, *nodes), swap, rounds=10, apart=100)
 
 
 @pytest.mark.parametrize("anchor_told", [True, False])
@@ -89,13 +51,6 @@ def test_only_who_kept_all_history_can_tell(
 
 #: Of the node that keeps all and the one that forgets silently: who answers which call.
 MIXED = ["main,other", "other,main", "main,other,other", "other,main,main", "other,other,main"]
-
-
-def of_before(net: Localnet) -> None:
-    """The wallet has landed something before, as one has that anybody ever gave money to."""
-    net.fund()
-    net.send(net.signed(net.raydium_tx(net.raydium(SOL, USDC, 10**7))))
-    net.blocks(5)
 
 
 @pytest.mark.parametrize("lands", [True, False])

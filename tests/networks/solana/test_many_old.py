@@ -12,17 +12,14 @@ from typing import Any
 import pytest
 
 from oee_daemon.networks.network_contests import LASTS_S, Contests
-from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
-from oee_daemon.networks.solana.rpc.request_bucket import Bucket
-from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
 from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.swap import Landed, Lapsed, Outcome, SignedSwap, Unknown
 from tests.networks.localnet.conftest import Localnet
+from tests.networks.solana.gateways import APART, ROUNDS, UNSOLD, Gateway, GatewaySite, chain_at
 from tests.networks.solana.held import held
-from tests.networks.solana.test_cold_proofs import LONG, chain_of, of_before, signed
-from tests.networks.solana.test_old_absence import APART, ROUNDS, UNSOLD, Gateway, GatewaySite
+from tests.networks.solana.old_swaps import LONG, chain_of, of_before, signed
 
 #: Orders that were in doubt together, and slots between two of their swaps.
 MANY, BETWEEN = 6, 3
@@ -60,12 +57,6 @@ async def outcomes(net: Localnet, chain: SolanaChain, swaps: Sequence[SignedSwap
         told |= {swap: cases.judge(swap, seen) for swap, seen in zip(open_, looks, strict=True)}
         net.blocks(APART)
     return [told[swap] for swap in swaps]
-
-
-def chain_at(net: Localnet, *sites: GatewaySite, contests: Contests | None = None) -> SolanaChain:
-    pool = Pool([Endpoint(site, Bucket(1e6, 10**6)) for site in sites])
-    wallet, genesis = str(net.wallet.pubkey()), net.rpc("getGenesisHash")
-    return SolanaChain(pool, wallet=wallet, genesis=genesis, fastest_slot_ms=1e-6, contests=contests)
 
 
 @pytest.mark.parametrize("batches", [True, False])
