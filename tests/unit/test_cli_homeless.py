@@ -58,10 +58,11 @@ def test_a_home_or_an_address_is_enough(tmp_path: Path) -> None:
         assert "internal" not in done.stdout and "Traceback" not in done.stderr
 
 
-#: Reads two files, as root after it has given up being root.
+#: Reads two files as both ends do, as root after it has given up being root.
 LOOK = """
 import os, sys, tomllib, oee_cli.cli_errors
 from oee_cli.settings import settings_load as settings
+from oee_daemon import settings as engine, start_errors
 from pathlib import Path
 if os.geteuid() == 0:
     os.setuid(int(sys.argv[3]))
@@ -69,6 +70,11 @@ print(settings.stored_settings(Path(sys.argv[1])))
 try:
     settings.stored_settings(Path(sys.argv[2]))
 except oee_cli.cli_errors.UsageFault as e:
+    print(e.message)
+print(engine.load({"OEE_HOME": "/h"}, Path(sys.argv[1])).home)
+try:
+    engine.load({"OEE_HOME": "/h"}, Path(sys.argv[2]))
+except start_errors.BadSetting as e:
     print(e.message)
 """
 
@@ -90,7 +96,8 @@ def test_a_home_folder_that_cannot_be_entered_holds_no_settings() -> None:
     finally:
         (base / "closed").chmod(0o700)
         shutil.rmtree(base)
-    assert done.stdout.splitlines() == ["{}", f"{own} can't be read: Permission denied."], done.stderr
+    closed = f"{own} can't be read: Permission denied."
+    assert done.stdout.splitlines() == ["{}", closed, "/h", closed], done.stderr
 
 
 #: Looks at a socket's folder, as root after it has given up being root.
