@@ -9,6 +9,10 @@ from oee_cli.cli_errors import CliError, ConnectionLost, Forbidden, HomeLost, Ou
 from oee_cli.exit_codes import ExitCode
 from oee_daemon.contract.protocol import PROTOCOL_HEADER
 
+#: By which a gateway says that what it asked has hung up or is late; the last two are Cloudflare's own
+#: (https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/).
+_GATEWAY = (502, 504, 520, 524)
+
 
 def may_be_done(e: Unreachable, path: str = "") -> OutcomeUnknown:
     """Of a request to `path` that changes something, was sent, and is not answered."""
@@ -50,6 +54,5 @@ def leaves_open(refused: CliError) -> bool:
 
 
 def was_handed_on(answer: Response) -> bool:
-    """Whether a gateway answers with 5xx that may have waited for the daemon in vain. By 503 it says that it
-    has handed nothing on."""
-    return PROTOCOL_HEADER not in answer.headers and answer.status != 503
+    """Whether a gateway answers that may have waited for the daemon in vain."""
+    return PROTOCOL_HEADER not in answer.headers and answer.status in _GATEWAY

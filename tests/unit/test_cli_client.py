@@ -156,7 +156,11 @@ def test_a_batch_denies_no_line_that_may_be_stored_either(monkeypatch: pytest.Mo
 
 
 def test_a_gateway_that_has_waited_in_vain_is_asked_again_and_denies_nothing() -> None:
-    """The daemon behind it may have stored the order by then."""
+    """The daemon behind it may have stored the order by then. Whoever is no gateway is asked once."""
+    nobody = Script(Response(501, {}, b"<html>Unsupported method</html>"))
+    with pytest.raises(Unreachable):
+        execute(nobody)
+    assert len(nobody.keys) == 1
     assert execute(Script(GATEWAY, answer(200, orderId="x"))) == ({"orderId": "x"}, True)
     with pytest.raises(OutcomeUnknown) as e:
         execute(Script(GATEWAY))
