@@ -168,7 +168,7 @@ def _work(arguments: list[str]) -> None:
         logs.configure(found.log_level)
         _arm(found.home)
         beats = next((int(a.partition("=")[2]) for a in arguments if a.startswith("--beats=")), None)
-        engine_process.run(found, home_id=told["home_id"], beats=beats)
+        engine_process.run(found, home_id=told["home_id"], beats=beats, locked=told.get("locked", False))
 
 
 def _line() -> bytes:

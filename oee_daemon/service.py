@@ -111,7 +111,7 @@ class Service:
         self._worker = worker
         self._worker_watch = watch
         self._lock = WalletLock(network.wallet, worker, passphrase_file=settings.wallet_passphrase_file)
-        worker.heard = self._lock.heard
+        worker.heard, worker.stays_locked = self._lock.heard, self._lock.stays_locked
         self._halting = self._make_halting()
         self._teller = self._make_teller()
         leads = Chore(name="where new connections lead", once=lambda: look_anew(self._db), every_s=LEAD_S)

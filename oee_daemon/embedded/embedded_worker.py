@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from oee_daemon.embedded.embedded_child import Child
 from oee_daemon.embedded.embedded_supervision import Server
@@ -44,7 +45,7 @@ class WorkerProcess(Server):
     def __init__(self, home_id: str) -> None:
         super().__init__(None)
         self._home_id = home_id
-        self._handed: bytes | None = None
+        self._handed: dict[str, Any] | None = None
         self._timing = USUAL
         self._beats: int | None = None
         self._silence = _Silence(USUAL)
@@ -52,6 +53,8 @@ class WorkerProcess(Server):
         self.ready = False
         #: Told each word that the process says of its wallet's key; and `b""` when another one is started.
         self.heard: Callable[[bytes], None] = lambda word: None
+        #: Whether a new process is not to open the wallet by its file.
+        self.stays_locked: Callable[[], bool] = bool
         self._started = 0.0
         self._worked = self._asked = False
 
@@ -78,8 +81,7 @@ class WorkerProcess(Server):
             os.close(written)
         self._started = time.monotonic()
         self._silence = _Silence(self._timing)
-        if self._handed is not None:
-            self.child.tell(self._handed)
+        self._hand_over()
         yield
         while not self._heard_beat():
             if not self.child.alive():
@@ -111,9 +113,13 @@ class WorkerProcess(Server):
         self._timing = settings.timing
         self._silence = _Silence(self._timing)
         told = {"settings": settings.dump(), "home_id": self._home_id}
-        self._handed = json.dumps(told).encode() + b"\n"
-        if self.child is not None:
-            self.child.tell(self._handed)
+        self._handed = told
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self.child is not None and self._handed is not None:
+            told = self._handed | {"locked": self.stays_locked()}
+            self.child.tell(json.dumps(told).encode() + b"\n")
 
     def tell(self, line: bytes) -> None:
         """Hands the process that runs now a line; needs `ready`."""

@@ -65,9 +65,9 @@ def _give_up() -> None:
     os._exit(1)
 
 
-def run(settings: Settings, *, home_id: str | None, beats: int | None = None) -> None:
+def run(settings: Settings, *, home_id: str | None, beats: int | None = None, locked: bool = False) -> None:
     """Works until told to stop. `home_id`: this is the one worker of that home's daemon, which is told of
-    each beat through the descriptor `beats`.
+    each beat through the descriptor `beats`; `locked`: somebody has locked the wallet, and no file opens it.
 
     Raises `OtherRelease`, at the start or later, where the database is not of this release's schema, and
     `HomeLost` where the home is no longer that one; a worker that stands alone also `Unreachable` and
@@ -101,7 +101,8 @@ def run(settings: Settings, *, home_id: str | None, beats: int | None = None) ->
     )
     guard_memory()
     keys.append(KeyHolder(worker.wallet, say=say, unlocked=worker.recovery.unlocked))
-    _open_wallet(keys[0], settings, alone=home_id is None)
+    if not locked:
+        _open_wallet(keys[0], settings, alone=home_id is None)
     threading.Thread(target=_heed_daemon, args=(keys[0], told), daemon=True).start()
     _settle(worker)
     gc_tuning.started()

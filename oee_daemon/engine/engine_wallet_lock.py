@@ -55,6 +55,8 @@ class WalletLock:
         self.until: datetime | None = None
         self._turn = asyncio.Lock()
         self._locking = False
+        #: Somebody locked it, and nobody has unlocked it since: no worker's file opens it.
+        self._stays_locked = False
         self._answer: asyncio.Future[bytes] | None = None
         #: While somebody locks it: whether the key is forgotten, or another process has taken the place.
         self._forgotten: asyncio.Future[bool] | None = None
@@ -84,6 +86,10 @@ class WalletLock:
             elif word == FAILED_FILE:
                 self.why = "the passphrase of OEE_WALLET_PASSPHRASE_FILE does not open it"
             self._settled.set()
+
+    def stays_locked(self) -> bool:
+        """Whether the next worker is not to open the wallet by its file: somebody has locked it."""
+        return self._stays_locked
 
     def _note_forgotten(self, *, forgotten: bool) -> None:
         if self._forgotten is not None and not self._forgotten.done():
@@ -131,7 +137,7 @@ class WalletLock:
                 self._answer = None
         if word == WRONG:
             raise WrongPassphrase(self._wallet.address)
-        self.locked, self.why, self._locking = False, "", False
+        self.locked, self.why, self._locking, self._stays_locked = False, "", False, False
         self.until = None if for_s is None else datetime.now(UTC) + timedelta(seconds=for_s)
 
     async def _wait_for_worker(self, deadline: float) -> None:
@@ -149,6 +155,7 @@ class WalletLock:
         self._must_be_sealed()
         self._lock("it was locked by `oee wallet lock`")
         async with self._turn:
+            self._stays_locked = True
             deadline = asyncio.get_running_loop().time() + UNLOCK_S
             try:
                 # One that has just begun, and opens no file, has no key.

@@ -191,6 +191,19 @@ def test_a_passphrase_file_opens_it_at_each_start_or_says_why_not(own: Cli, home
     status = json.loads(own.run("daemon", "status", "--json").stdout)
     os.kill(status["worker"]["pid"], signal.SIGKILL)
     assert own.run(*BUY).returncode == 0
+    # But for whoever has locked it: then it takes a person, or a start of the daemon.
+    assert own.run("wallet", "lock").returncode == 0
+    killed = json.loads(own.run("daemon", "status", "--json").stdout)["worker"]["pid"]
+    os.kill(killed, signal.SIGKILL)
+    until(
+        lambda: (
+            json.loads(own.run("daemon", "status", "--json").stdout)["worker"]["pid"] not in (None, killed)
+        )
+    )
+    done = own.run(*BUY)
+    assert done.returncode == 4 and "it was locked by" in done.stderr
+    assert own.run("wallet", "unlock", "--passphrase-file", str(file)).returncode == 0
+    assert own.run(*BUY).returncode == 0
 
 
 def test_a_frozen_worker_is_ended_before_its_wallet_is_said_to_be_locked(own: Cli, homes: Path) -> None:

@@ -121,8 +121,9 @@ class Process:
         self.wallet = read_wallet(self.file)
         self.holder = KeyHolder(self.wallet, say=self.lock.heard, unlocked=lambda: None)
         if self.passphrase_file is not None:
-            with suppress(WrongPassphrase):
-                self.holder.open_by_file(self.passphrase_file)
+            if not self.lock.stays_locked():
+                with suppress(WrongPassphrase):
+                    self.holder.open_by_file(self.passphrase_file)
             self.holder.say()
 
     def tell(self, line: bytes) -> None:
@@ -251,6 +252,26 @@ def test_a_frozen_worker_takes_the_key_with_it_and_the_next_one_is_told_to_forge
         assert process.wallet is not frozen and process.wallet.locked
         process.holder.say()
         assert process.lock.locked
+
+    asyncio.run(go())
+
+
+def test_what_was_locked_stays_so_when_another_worker_could_open_it_by_its_file(
+    file: Path, tmp_path: Path
+) -> None:
+    """The next worker signed what was due, whatever had ended the one before."""
+    given = tmp_path / "passphrase"
+    given.write_text(PASSPHRASE + "\n")
+    given.chmod(0o600)
+
+    async def go() -> None:
+        process = Process(file, given)
+        await process.lock.lock()
+        process.begin()
+        assert process.wallet.locked and "oee wallet lock" in str(process.lock.describe()["reason"])
+        await process.lock.unlock(PASSPHRASE, None)
+        process.begin()
+        assert not process.wallet.locked and not process.lock.locked
 
     asyncio.run(go())
 
