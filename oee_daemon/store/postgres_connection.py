@@ -114,7 +114,6 @@ def connect(statement_s: float, *args: Any, **parameters: Any) -> Bounded:
     begun = time.monotonic()
     made = Bounded.connect(*args, **_DEFAULTS | parameters | _FIXED)
     try:
-        made.answer_s = statement_s + GRACE_S
         patient = statement_s > STATEMENT_S
         limits = {
             "statement_timeout": statement_s,
@@ -131,6 +130,8 @@ def connect(statement_s: float, *args: Any, **parameters: Any) -> Bounded:
             prepare=False,
         ).fetchone()
         assert told is not None
+        # From now on: who is let in and then not answered, as by a pool that has no place left, is told soon.
+        made.answer_s = statement_s + GRACE_S
         made.begun, made.server = begun, told[1]
         made.near, made.barred = told[2:4]
         made.pooled = told[0] != made.info.backend_pid

@@ -21,7 +21,7 @@ from oee_daemon.start_errors import OtherRelease, StartFailed
 from oee_daemon.store import creating_sql, migrations, order_rows
 from oee_daemon.store.creating_sql import New
 from oee_daemon.store.database import STALE_S, open_database, transactions
-from oee_daemon.store.postgres_connection import Silent
+from oee_daemon.store.postgres_connection import Bounded, Silent
 from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.sql_statement import driver
 from tests.integration.test_intake import new
@@ -224,6 +224,27 @@ def test_a_statement_that_takes_too_long_costs_no_connection(database_url: str) 
     with db.connect() as conn:
         assert conn.execute(BACKEND).scalar_one() == before
     db.dispose()
+
+
+class Mute(Proxy):
+    """Lets clients in, and answers none: as a pool that has no place left for them."""
+
+    def _hit(self, data: bytes) -> bool | None:
+        if b"pg_backend_pid" in data:
+            self.hush()
+        return None
+
+
+def test_who_may_wait_long_for_an_answer_waits_no_longer_for_the_first(
+    database_url: str, homes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Bounded, "answer_s", 0.3)
+    proxy = Mute(database_url, homes)
+    db = open_database(proxy.url, pool_size=1, statement_s=4)
+    with pytest.raises(OperationalError, match=r"no answer within 0\.3 s"):
+        db.connect()
+    db.dispose()
+    proxy.close()
 
 
 def test_a_longer_wait_ends_with_the_use_of_its_connection(db: Engine) -> None:
