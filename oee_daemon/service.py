@@ -92,7 +92,7 @@ class Service:
         _prepare(self._db, settings)
         tail_sql.begin(self._db)
         self._network = network = open_network(
-            settings, settings.database_url, lambda: named_wallet(self._db)
+            settings, settings.database_url, lambda: named_wallet(self._db, settings.network)
         )
         # What signs is the worker: here the address is enough.
         network.wallet.lock()

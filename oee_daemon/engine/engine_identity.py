@@ -57,14 +57,18 @@ _UNTOLD_S = 60.0
 _TOLD = 5
 
 
-def named_wallet(db: Engine) -> str | None:
-    """The address whose orders are in the database; none where no engine has worked on it yet."""
+def named_wallet(db: Engine, network: str) -> str | None:
+    """The address whose orders are in the database; none where no engine has worked on it yet. Raises
+    `OtherEngine` where they are of another network: that one's wallet would be asked for in vain."""
     with db.connect() as conn:
         try:
             row = engine_row.whose(conn)
         except ProgrammingError:
             return None  # not migrated yet
-    return None if row is None else str(row.wallet)
+    if row is None:
+        return None
+    _compare("network", row.network, network)
+    return str(row.wallet)
 
 
 class Run(Protocol):
@@ -123,9 +127,9 @@ class Identity:
             engine_row.lock(conn)
             row = engine_row.whose(conn)
             if row is not None:
-                self._compare("wallet", row.wallet, self.network.wallet.address)
-                self._compare("network", row.network, self.network.name)
-                self._compare("chain", row.chain, chain)
+                _compare("wallet", row.wallet, self.network.wallet.address)
+                _compare("network", row.network, self.network.name)
+                _compare("chain", row.chain, chain)
             gap, elsewhere = _forgot(row, here, marks)
             gap = gap or unknown
             if gap:
@@ -162,21 +166,6 @@ class Identity:
         # Apart from any transaction, which an error would end.
         with self.db.connect() as conn:
             return engine_row.where(conn)
-
-    def _compare(self, what: str, stored: str, ours: str) -> None:
-        if stored == ours:
-            return
-        remedy = {
-            "wallet": "One engine has one wallet. Name that one (OEE_WALLET), or put it here: Copy wallets/"
-            " from the home of the daemon that has worked on this database",
-            "network": "Set OEE_NETWORK to what it was, or use another database",
-            "chain": "Use the ledger that this engine has used (OEE_SIM_LEDGER_FILE), or another database",
-        }[what]
-        other = OtherWallet if what == "wallet" else OtherEngine
-        raise other(
-            f"This database belongs to an engine whose {what} is {stored}, and here the {what} is {ours}."
-            f" {remedy}. {_MEANT}."
-        )
 
     def _unknown_landing(self) -> tuple[str | None, str | None]:
         """The newest landing; and what one was since the last look whose swap the database does not have,
@@ -270,6 +259,23 @@ class Identity:
         with suppress(OSError, HomeLost):
             self.must_be_held()
             atomic_write(self.mark, json.dumps(self.known[:3]), durable=False)
+
+
+def _compare(what: str, stored: str, ours: str) -> None:
+    """Raises `OtherEngine` where they differ."""
+    if stored == ours:
+        return
+    remedy = {
+        "wallet": "One engine has one wallet. Name that one (OEE_WALLET), or put it here: Copy wallets/"
+        " from the home of the daemon that has worked on this database",
+        "network": "Set OEE_NETWORK to what it was, or use another database",
+        "chain": "Use the ledger that this engine has used (OEE_SIM_LEDGER_FILE), or another database",
+    }[what]
+    other = OtherWallet if what == "wallet" else OtherEngine
+    raise other(
+        f"This database belongs to an engine whose {what} is {stored}, and here the {what} is {ours}."
+        f" {remedy}. {_MEANT}."
+    )
 
 
 def _behind(here: Where, mark: Where) -> bool:

@@ -81,7 +81,9 @@ class Worker:
         self.db = open_database(settings.database_url, pool_size=settings.worker_connections)
         self.feed = Feed(settings.redis_url)
         self.broker = open_broker(settings.redis_url)
-        self._network = open_network(settings, settings.database_url, self._named_wallet)
+        self._network = open_network(
+            settings, settings.database_url, partial(self._named_wallet, settings.network)
+        )
         self.wallet = self._network.wallet
         kept = settings.dump() | {"venues": ",".join(venue.name for venue in self._network.venues)}
         self._keeps = {name: kept.get(name) for name in OF_WORKERS}
@@ -211,11 +213,11 @@ class Worker:
                 self._database = server_fact_sql.fingerprint(conn)
         return False
 
-    def _named_wallet(self) -> str | None:
+    def _named_wallet(self, network: str) -> str | None:
         """Asked where this home has no wallet: only a database that nobody has worked on gets a new one."""
         try:
             migrations.require(self.db)
-            return named_wallet(self.db)
+            return named_wallet(self.db, network)
         except OperationalError:
             raise StartFailed(
                 "This home has no wallet, and Postgres does not answer when asked whose orders it has."

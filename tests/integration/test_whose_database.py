@@ -68,3 +68,16 @@ def test_a_worker_makes_no_wallet_beside_the_engines(
     with pytest.raises(OtherEngine, match=bench.wallet.address):
         Worker(settings, owner="w")
     assert not (settings.home / "wallets").exists()
+
+
+def test_another_network_is_refused_before_anybody_is_sent_for_a_wallet_of_it(
+    bench: Bench, empty_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_worker, "open_database", lambda *_, **__: bench.db)
+    identity(bench).settle()
+    settings = Settings(
+        home=tmp_path / "home", database_url=empty_url, redis_url=redis_url, network="localnet"
+    )
+    with pytest.raises(OtherEngine, match=r"whose network is simulated, and here the network is localnet"):
+        Worker(settings, owner="w")
+    assert not (settings.home / "wallets").exists()
