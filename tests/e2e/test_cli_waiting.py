@@ -350,22 +350,25 @@ def test_what_was_placed_is_folded_between_words(cli: Cli) -> None:
     cli.run("cancel", placed.stdout.strip())
 
 
-def test_all_that_waits_is_listed_beyond_a_page_of_the_daemon_nearest_first(cli: Cli) -> None:
+def test_all_that_waits_is_listed_beyond_a_page_of_the_daemon_nearest_first(
+    cli: Cli, daemon: tuple[Cli, Shared]
+) -> None:
     cli.run("cancel", "--all", "--yes")
-    lines = [
-        {"type": "limit", "inputToken": "USDC", "outputToken": "SOL", "amount": "1", "swapMode": "ExactOut",
-         "targetPrice": str(30 + number * 7 % (MAX_PAGE + 5) / 20)}
-        for number in range(MAX_PAGE + 5)
-    ]  # fmt: skip
-    placed = cli.run("submit", "-", "--batch", "pages", stdin="\n".join(map(json.dumps, lines)))
-    assert placed.returncode == 0, placed.stderr
+    api, count = daemon[1], MAX_PAGE + 5
+    api.copies(cli.json("limit", "buy", "SOL", "USDC", "1", "--at", "30")["orderId"], count - 1)
+    changed = api.sql.execute(
+        "WITH priced AS (SELECT id, 30 + number * 7 %% %s / 20.0 AS price FROM orders "
+        "WHERE status = 'waiting') UPDATE orders o SET target_price = price, arm_price = price "
+        "FROM priced WHERE o.id = priced.id RETURNING price",
+        (count,),
+    )
+    nearest_first = sorted((price for (price,) in changed), reverse=True)
     until(lambda: (cli.json("waiting", "-n", "1")[0]["market"] or {}).get("price"), what="a price")
-    nearest_first = sorted((line["targetPrice"] for line in lines), key=Decimal, reverse=True)
     for limit in ("all", "3"):
         found = [order["targetPrice"] for order in cli.json("waiting", "--limit", limit)]
         most = None if limit == "all" else int(limit)
-        assert list(map(Decimal, found)) == list(map(Decimal, nearest_first[:most])), limit
-    assert len(cli.run("waiting", "--limit", "ALL", "--csv").stdout.splitlines()) == len(lines) + 1
+        assert list(map(Decimal, found)) == nearest_first[:most], limit
+    assert len(cli.run("waiting", "--limit", "ALL", "--csv").stdout.splitlines()) == count + 1
     wrong = cli.run("waiting", "--limit", "0")
     assert (wrong.returncode, wrong.stdout) == (2, "") and "or all" in wrong.stderr
-    assert cli.json("cancel", "--all", "--yes")["cancelled"] == len(lines)
+    assert cli.json("cancel", "--all", "--yes")["cancelled"] == count
