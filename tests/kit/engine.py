@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from solders.keypair import Keypair
-from solders.transaction import VersionedTransaction
-from sqlalchemy import Engine, Row, func, insert, select, update
+from sqlalchemy import Engine, Row, func, select, update
 
 from oee_daemon.contract.order_types import SwapMode
-from oee_daemon.contract.planned_faults import FEED
 from oee_daemon.contract.status import RUNNABLE, Status
 from oee_daemon.engine.engine_urgent_orders import UrgentOrders
 from oee_daemon.engine.engine_watcher import Watcher
@@ -29,7 +26,6 @@ from oee_daemon.networks.simulated import simulated_listings, simulated_market
 from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
 from oee_daemon.networks.simulated.simulated_faults import Faults
 from oee_daemon.networks.simulated.simulated_guard import SimulatedGuard
-from oee_daemon.networks.simulated.simulated_instruction import read_instruction
 from oee_daemon.networks.simulated.simulated_listing_source import SimulatedListings
 from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
@@ -45,9 +41,9 @@ from oee_daemon.store.engine_row import Where
 from oee_daemon.store.postgres_line import Line
 from oee_daemon.timing import USUAL
 from tests.kit.clock import FakeClock
+from tests.kit.engine_ledger import OnLedger
 from tests.kit.hooked_chain import HookedChain
 from tests.kit.now import loop, now
-from tests.kit.simulated_tables import sim_faults, sim_ledger
 from tests.kit.tables import orders, swaps
 
 #: The tokens that the network lists.
@@ -66,7 +62,7 @@ def _new_tokens(mint: str) -> MintFacts | None:
 async def _nothing() -> None: ...
 
 
-class Bench:
+class Bench(OnLedger):
     """Orders in Postgres, and as many executions on them as a test wants."""
 
     def __init__(self, db: Engine, redis_url: str, ledger: Engine, line: Line | None = None) -> None:
@@ -186,29 +182,8 @@ class Bench:
             line=None if urgent is None else Line(self.db.url),
         )
 
-    def move_market(self, bps: int, *, venue: str = "market") -> None:
-        """The price of all venues, or of one, is that much above where it stands still; for good."""
-        kind = "gap" if venue == "market" else "spike"
-        with self.ledger.connect() as conn:
-            conn.execute(sim_faults.delete().where(sim_faults.c.target == venue, sim_faults.c.kind == kind))
-            conn.execute(insert(sim_faults).values(target=venue, kind=kind, ms=bps))
-
     def buy(self, amount: int = 10**9, **what: Any) -> Order:
         return self.place(sell=False, amount=amount, swap_mode=SwapMode.EXACT_OUT, **what)
-
-    def feed_fault(self, kind: str | None, ms: int | None = None) -> None:
-        """What goes wrong with the prices of watched pairs from now on; nothing where none is given."""
-        with self.ledger.connect() as conn:
-            conn.execute(sim_faults.delete().where(sim_faults.c.target == FEED))
-            if kind is not None:
-                conn.execute(insert(sim_faults).values(target=FEED, kind=kind, ms=ms))
-
-    def limit_of(self, order_id: UUID) -> int:
-        """The bound that the swap of the order carries, which the chain enforces."""
-        with self.db.connect() as conn:
-            raw = conn.execute(select(swaps.c.raw).where(swaps.c.order_id == order_id)).scalar_one()
-        said = read_instruction(bytes(VersionedTransaction.from_bytes(raw).message.instructions[0].data))
-        return int(said["limit"])
 
     def order(self, order_id: UUID) -> Order:
         with self.db.connect() as conn:
@@ -336,26 +311,3 @@ class Bench:
         found = select(swaps.c.attempt, swaps.c.state).where(swaps.c.order_id == order_id)
         with self.db.connect() as conn:
             return [(r.attempt, r.state) for r in conn.execute(found.order_by(swaps.c.attempt))]
-
-    def instruction(self, order_id: UUID, attempt: int) -> dict[str, Any]:
-        """What the signed bytes of an attempt say."""
-        found = select(swaps.c.raw).where(swaps.c.order_id == order_id, swaps.c.attempt == attempt)
-        with self.db.connect() as conn:
-            raw = conn.execute(found).scalar_one()
-        (swap,) = VersionedTransaction.from_bytes(raw).message.instructions
-        content: dict[str, Any] = json.loads(bytes(swap.data))
-        return content
-
-    # The simulated network.
-
-    def fault(self, target: str, kind: str, **what: int) -> None:
-        with self.ledger.connect() as conn:
-            conn.execute(insert(sim_faults).values(target=target, kind=kind, **what))
-
-    def ledgered(self, order_id: UUID, state: str = "landed") -> list[str]:
-        """The chain's own word: signatures of this order in that state."""
-        found = select(sim_ledger.c.signature).where(
-            sim_ledger.c.order_id == order_id, sim_ledger.c.state == state
-        )
-        with self.ledger.connect() as conn:
-            return list(conn.execute(found).scalars())

