@@ -8,10 +8,13 @@ two endpoints contradict each other like that, nothing is signed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from oee_daemon.boot_clock import clock_s
 from oee_daemon.errors import ChainUnavailable
+from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, Result
+from oee_daemon.networks.solana.solana_endpoint_look import epoch_of, must_be_of
+from oee_daemon.networks.solana.solana_look_evidence import anchored_at
 from oee_daemon.orders.swap import Anchor
 
 #: Blocks, minutes of them: no endpoint that is worth asking lags so far; a lie within it costs that time.
@@ -91,3 +94,16 @@ class AnchorChoice:
 def _are_apart(one: Anchor, other: Anchor) -> bool:
     """By more than a lag: `one` is further on."""
     return one.last_valid_height - other.last_valid_height > FAR_BLOCKS
+
+
+def anchor_of(results: Sequence[Result], genesis: str) -> Anchor:
+    """What a node says of a blockhash and where it stands. Raises `NoAnswer`."""
+    must_be_of(genesis, results[0])
+    slot, height = epoch_of(results[2])
+    try:
+        blockhash, last = (results[1]["value"][name] for name in ("blockhash", "lastValidBlockHeight"))
+    except (KeyError, TypeError):
+        raise NoAnswer("no blockhash") from None
+    if not isinstance(blockhash, str) or type(last) is not int or not anchored_at(slot, height, last):
+        raise NoAnswer("a blockhash whose height contradicts its slot")
+    return Anchor(blockhash, last, slot, height)

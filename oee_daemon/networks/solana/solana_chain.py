@@ -20,26 +20,24 @@ from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.request_bucket import FIRST
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, Results, RpcError
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
-from oee_daemon.networks.solana.solana_anchor_choice import AnchorChoice
+from oee_daemon.networks.solana.solana_anchor_choice import AnchorChoice, anchor_of
 from oee_daemon.networks.solana.solana_endpoint_look import (
     EPOCH,
     FINALIZED,
     GENESIS,
     answer_of,
     calls_for,
-    epoch_of,
     glimpse_of,
-    must_be_of,
     shows_final,
     status_of,
 )
 from oee_daemon.networks.solana.solana_fill import Unreadable
 from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS, anchored_of, shown_of
 from oee_daemon.networks.solana.solana_look_evidence import (
+    CACHED_SLOTS,
     Anchored,
     Answer,
     Shown,
-    anchored_at,
     look_of,
     moved_by,
 )
@@ -87,6 +85,8 @@ class SolanaChain:
         self._poll_s = poll_s
         #: Whether each endpoint tells in one request what it shows of a swap and what the swap did.
         self._at_once = True
+        #: The slot of the endpoint that was the furthest behind, in the last round of looks.
+        self._seen = 0
         #: Whether the last swap was final when it was first asked about: then the next one's first question
         #: is to all, and of everything.
         self._soon = False
@@ -167,7 +167,7 @@ class SolanaChain:
         missing, glimpsed = deque(self._pool.endpoints), ""
         whole, first = self._soon, True
         # Of a swap of long ago no moment counts, and what proves that it never landed takes many questions.
-        poll_s = wait_s if self._old.is_asked(swap.signature) else self._poll_s
+        poll_s = wait_s if self._is_old(swap, anchored) else self._poll_s
         while True:
             if (left_s := until - loop.time()) > 0:
                 await asyncio.sleep(min(poll_s, left_s))
@@ -190,6 +190,9 @@ class SolanaChain:
                 return looks
             missing = deque(one for one in missing if one.name not in final) or missing
 
+    def _is_old(self, swap: SignedSwap, anchored: Anchored) -> bool:
+        return self._seen - anchored.slot > CACHED_SLOTS or self._old.is_asked(swap.signature)
+
     async def _round(self, swap: SignedSwap, anchored: Anchored, genesis: str, *, there: bool) -> list[Look]:
         """A look of each endpoint. `there`: one of them has shown it as final; what it did is asked too."""
         loop = asyncio.get_running_loop()
@@ -202,7 +205,9 @@ class SolanaChain:
         answers = await self._old.proven(endpoints, answers, swap, anchored, left_s)
         if not there and any(a.status is not None and a.status.final for a in answers):
             shown = await self._read_landing(swap.signature, genesis, swap.mints)
-        self._clock.begin(anchored.slot, min((a.slot for a in answers), default=None))
+        behind = min((a.slot for a in answers), default=None)
+        self._clock.begin(anchored.slot, behind)
+        self._seen = self._seen if behind is None else behind
         latest = self._clock.latest(anchored.slot)
         told = [look_of(answer, anchored, shown, latest) for answer in answers]
         looks = [look for look in told if look is not None]
@@ -216,7 +221,7 @@ class SolanaChain:
         must not be silent about the status, and is asked for each apart from the next round on.
         """
         calls = calls_for(swap.signature)
-        if not there and self._old.is_asked(swap.signature):
+        if not there and self._is_old(swap, anchored_of(swap)):
             return await self._shared.told(swap.signature), []
         if not there:
             return await self._pool.each(calls, LOOK_S, urgent=FIRST), []
@@ -316,19 +321,6 @@ async def _shows(endpoint: Endpoint, calls: Sequence[Call], deadline_s: float) -
         return shows_final(await endpoint.ask(calls, deadline_s, urgent=FIRST))
     except NoAnswer:
         return False
-
-
-def anchor_of(results: Sequence[Result], genesis: str) -> Anchor:
-    """What a node says of a blockhash and where it stands. Raises `NoAnswer`."""
-    must_be_of(genesis, results[0])
-    slot, height = epoch_of(results[2])
-    try:
-        blockhash, last = (results[1]["value"][name] for name in ("blockhash", "lastValidBlockHeight"))
-    except (KeyError, TypeError):
-        raise NoAnswer("no blockhash") from None
-    if not isinstance(blockhash, str) or type(last) is not int or not anchored_at(slot, height, last):
-        raise NoAnswer("a blockhash whose height contradicts its slot")
-    return Anchor(blockhash, last, slot, height)
 
 
 def _anchor(name: str, results: list[Result], genesis: str) -> Anchor | None:

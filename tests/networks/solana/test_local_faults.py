@@ -13,7 +13,7 @@ import pytest
 
 from oee_daemon.errors import ChainUnavailable, VenueError
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
-from oee_daemon.networks.solana.solana_chain import anchor_of
+from oee_daemon.networks.solana.solana_anchor_choice import anchor_of
 from oee_daemon.orders.swap import Landed
 from tests.networks.solana.local import Local, localnet
 from tests.networks.solana.trader import DEADLINE_S, request_of, trading

@@ -108,6 +108,23 @@ def test_looks_at_old_swaps_and_pages_of_the_list_are_shared(tmp_path: Path) -> 
         assert asked["getSignaturesForAddress"] <= 2, asked
 
 
+def test_the_first_look_at_an_old_swap_is_shared_where_one_has_told_where_the_chain_is(
+    tmp_path: Path,
+) -> None:
+    """Ten of them took thirty calls, went before all others, and most were not through in time."""
+    with held(tmp_path) as net:
+        swaps, gateway = sent(net), Gateway(NO_LIST, batches=False)
+        chain = chain_at(net, GatewaySite(net, gateway, "g.example"))
+
+        async def run() -> None:
+            await chain.look(swaps[0])
+            gateway.asked.clear()
+            await asyncio.gather(*(chain.look(swap) for swap in swaps[1:]))
+
+        asyncio.run(run())
+        assert gateway.asked.count("getEpochInfo") <= 2
+
+
 def test_who_comes_while_others_are_asked_about_is_told_of_by_a_later_question(tmp_path: Path) -> None:
     """What it was told would be of before it asked: a look has to be of its own time or later."""
     with held(tmp_path) as net:
