@@ -16,6 +16,7 @@ from oee_cli.network_badge import badge
 from oee_cli.output import Output
 from oee_cli.search_path import engine_flags
 from oee_cli.settings.settings_load import load_settings
+from oee_cli.text.amount_text import counted
 from oee_cli.text.time_text import read_duration
 
 #: The engine's part, a process without a wallet.
@@ -117,9 +118,8 @@ def _conclude(summary: dict[str, Any], output: Output) -> ExitCode:
         parts = f"{summary['agreed']:,} as their blocks say, {summary['unknown']:,} stayed unknown"
         rest = f", {summary['unclear']:,} whose block nobody gave" if summary["unclear"] else ""
         mark = "✗" if wrong else "✓"
-        output.say(
-            f"{mark} {summary['network']}: {judged:,} swaps of others judged: {parts}{rest}, {wrong:,} wrong."
-        )
+        whose = f"{mark} {summary['network']}: {counted(judged, 'swap')} of others judged"
+        output.say(f"{whose}: {parts}{rest}, {wrong:,} wrong.")
         for name, count in summary["deniedBy"].items():
             output.say(f"  {name} alone would have denied {count:,} of them: use no endpoint like it alone.")
     return ExitCode.FAULT if wrong else ExitCode.DONE

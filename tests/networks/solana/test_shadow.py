@@ -18,6 +18,9 @@ from typing import Any
 import pytest
 
 import oee_daemon.networks.solana.shadow as shadow_room
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+from oee_cli.shadow.shadow_run import _conclude
 from oee_daemon.networks.solana.shadow.shadow_swap import WATCHED_BLOCKS, Shadowed, shown_as
 from oee_daemon.networks.solana.solana_look_evidence import Answer, Status
 from tests.networks.solana.local import SLOT_MS, Local, localnet
@@ -74,6 +77,22 @@ def test_a_node_that_loses_what_it_had_is_told_by_name_and_by_the_exit_code(tmp_
         assert list(summary["deniedBy"]) == ["127.0.0.1 (2)"]
         # One shows it and one proves the opposite: nobody concludes anything.
         assert all(line["outcome"] == "unknown" for line in judged if line["wrong"])
+
+
+@pytest.mark.parametrize(
+    ("judged", "told"), [(1, "1 swap of others judged"), (2, "2 swaps of others judged")]
+)
+def test_how_many_were_judged_is_told(judged: int, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    summary = {
+        "network": "mainnet",
+        "judged": judged,
+        "agreed": judged,
+        "unknown": 0,
+        "unclear": 0,
+        "wrong": 0,
+    }
+    assert _conclude(summary | {"deniedBy": {}}, Output()) is ExitCode.DONE
+    assert told in capsys.readouterr().out
 
 
 def test_without_an_endpoint_that_answers_it_ends_with_6(tmp_path: Path) -> None:
