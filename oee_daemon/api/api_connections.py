@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import select
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
+import httptools
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -28,11 +29,53 @@ LINGER_S = 5.0
 _HUNG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
+class _Parser(httptools.HttpRequestParser):
+    """Ends no request at an upgrade that is passed over: the parser takes what follows for another protocol,
+    and a body is lost."""
+
+    def __init__(self, protocol: Http) -> None:
+        super().__init__(protocol)
+        # As uvicorn's own.
+        self.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._of = protocol
+
+    def feed_data(self, data: Any) -> None:
+        try:
+            super().feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if not self._of.passes_over():
+                raise
+            self._of.read_anew(data[upgrade.args[0] :])
+
+
 class Http(HttpToolsProtocol):
-    """Headers have a deadline and a size; a trickle of bytes does not move the deadline."""
+    """Headers have a deadline and a size; a trickle of bytes does not move the deadline.
+
+    An upgrade to anything but a WebSocket is passed over, as HTTP has it: Java's client asks for HTTP/2 with
+    each request. So is one that comes with a POST.
+    """
 
     _deadline: asyncio.TimerHandle | None = None
     _unread = 0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.parser = _Parser(self)
+
+    def passes_over(self) -> bool:
+        """Whether the request asks for an upgrade and is answered as if it did not."""
+        if not self.parser.should_upgrade():
+            return False
+        wanted = {value.lower() for name, value in self.headers if name == b"upgrade"}
+        return bool(wanted) and (self.parser.get_method() != b"GET" or wanted != {b"websocket"})
+
+    def read_anew(self, rest: bytes) -> None:
+        """The request whose headers were read, without what it asks for, and all that has come after them."""
+        version = self.parser.get_http_version().encode()
+        head = [self.parser.get_method() + b" " + self.url + b" HTTP/" + version]
+        head += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        self.parser = _Parser(self)
+        self.parser.feed_data(b"\r\n".join([*head, b"", rest]))
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -60,10 +103,16 @@ class Http(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        if self.passes_over():
+            return
         self._disarm()
         super().on_headers_complete()
         if self.cycle is not None:
             cast(Scope, self.cycle.scope)[CLIENT_LEFT] = self._client_left
+
+    def on_message_complete(self) -> None:
+        if not self.passes_over():
+            super().on_message_complete()
 
     def _client_left(self) -> bool:
         """Whether the client has hung up, though its request may still be there to be read."""
