@@ -69,7 +69,6 @@ class Top(Terminal):
         super().__init__(cli, *command, *arguments, columns=columns, environ=environ)
         self.screen: Full = Full()
         self.resize(columns, rows)
-        self.before = termios.tcgetattr(self.master)
         self.until(shows("q quit"))
 
     def resize(self, columns: int, rows: int) -> None:

@@ -84,7 +84,8 @@ class Terminal:
     ) -> None:
         self.master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-
+        #: As it has to be found again: read before there is a command that changes it.
+        self.before = termios.tcgetattr(self.master)
         self.process = self._begun(
             list(arguments), cli.environ | {"TERM": "xterm-256color"} | dict(environ) | more, slave, streams
         )
