@@ -50,7 +50,7 @@ class _Loop(_loops.Loop if _loops is not asyncio else asyncio.SelectorEventLoop)
         self, factory: Any, host: str | None = None, port: int | None = None, **options: Any
     ) -> Any:
         """As the loop's own, which tries the addresses of a name in turn. Raises `OSError`."""
-        if host is None or _is_address(host):
+        if host is None or is_address(host):
             return await super().create_connection(factory, host, port, **options)
         if options.get("ssl") and options.get("server_hostname") is None:
             options["server_hostname"] = host
@@ -70,7 +70,7 @@ class _Loop(_loops.Loop if _loops is not asyncio else asyncio.SelectorEventLoop)
         return await asyncio.wrap_future(asked)
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
     try:
         ip_address(host)
     except ValueError:

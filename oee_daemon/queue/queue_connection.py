@@ -9,12 +9,16 @@ import select
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from oee_daemon.event_loop import begin_look_up, is_address
 
 #: Seconds to wait for the server before a command is given up, and for which it is then left alone.
 TIMEOUT_S = 0.5
@@ -25,9 +29,7 @@ FRESH_S = 0.05
 
 def asked_once(url: str, *, wait_s: float) -> redis.Redis:
     """A client that asks once and never retries: a repeated script would enqueue twice."""
-    return redis.Redis.from_url(
-        url, socket_connect_timeout=wait_s, socket_timeout=wait_s, retry=Retry(NoBackoff(), 0)
-    )
+    return redis.Redis.from_pool(_pool(url, connect_s=wait_s, answer_s=wait_s))
 
 
 def dialer(url: str, *, connect_s: float, answer_s: float) -> Callable[[], Any]:
@@ -35,10 +37,56 @@ def dialer(url: str, *, connect_s: float, answer_s: float) -> Callable[[], Any]:
 
     Not a pool's: that counts what it made and never what was lost, so that after a hundred it makes none.
     """
+    pool = _pool(url, connect_s=connect_s, answer_s=answer_s)
+    return lambda: pool.connection_class(**pool.connection_kwargs)
+
+
+def _pool(url: str, *, connect_s: float, answer_s: float) -> redis.ConnectionPool:
     pool = redis.ConnectionPool.from_url(
         url, socket_connect_timeout=connect_s, socket_timeout=answer_s, retry=Retry(NoBackoff(), 0)
     )
-    return lambda: pool.connection_class(**pool.connection_kwargs)
+    named = {redis.Connection: _Named, redis.SSLConnection: _NamedTls}
+    pool.connection_class = named.get(pool.connection_class, pool.connection_class)
+    return pool
+
+
+class _LooksUp:
+    """Waits for its host's address no longer than for the host: a resolver may be silent for minutes, and all
+    that time nobody could end the thread that asks."""
+
+    host: str
+    port: int
+    socket_connect_timeout: float | None
+
+    def connect(self) -> None:
+        """Raises `redis.RedisError`."""
+        try:
+            if not is_address(self.host):
+                _look_up(self.host, self.port).result(self.socket_connect_timeout)
+        except FutureTimeout:
+            raise redis.TimeoutError(f"{self.host}: no answer when asked for its address") from None
+        except (OSError, UnicodeError) as e:
+            raise redis.ConnectionError(f"{self.host}: {e}") from None
+        super().connect()  # type: ignore[misc]
+
+
+class _Named(_LooksUp, redis.Connection):
+    pass
+
+
+class _NamedTls(_LooksUp, redis.SSLConnection):
+    pass
+
+
+#: One of a name at a time: what is silent is not asked by more and more threads.
+_look_ups: dict[tuple[str, int], Future[Any]] = {}
+
+
+def _look_up(host: str, port: int) -> Future[Any]:
+    asked = _look_ups.get((host, port))
+    if asked is None or asked.done():
+        asked = _look_ups[host, port] = begin_look_up(host, port)
+    return asked
 
 
 class FireAndForget:

@@ -245,6 +245,7 @@ def test_a_resolver_that_never_answers_holds_up_nothing(outside: Cli, homes: Pat
     assert len(moments) == 7
     # Each look-up takes 6 s, and another one follows at once.
     assert moments[-2] - moments[0] < 25, moments
-    # A stop waits for the one that it finds, and for none that was given up before.
-    assert moments[-1] - moments[-2] < 25, moments
+    # And a stop waits for none: with one after the other the worker's last moment came, after 25 s.
+    assert moments[-1] - moments[-2] < 20, moments
+    assert "did not end in time" not in (outside.home / "logs" / "daemon.log").read_text()
     assert len(spent(outside)) == 1
