@@ -53,10 +53,11 @@ def main() -> None:
     import_only_ours()
     _read_zone()
     gc.set_threshold(_GARBAGE_AFTER)
-    for name in ("stdout", "stderr"):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            # Started with that stream closed: what would go there goes nowhere.
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  # to the end
+            # Started with that stream closed: what would go there goes nowhere, and nothing comes. In this
+            # order each gets its own number, which nothing that is opened later may have.
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115  # to the end
     try:
         code = _end(sys.argv[1:])
         _exit_interrupted(_signal.default_int_handler, _leave)

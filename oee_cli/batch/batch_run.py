@@ -97,7 +97,7 @@ def _name_batch(batch: Batch, source: _Source) -> _Name:
 
 @contextmanager
 def _open_source(source: str) -> Iterator[_Source]:
-    if source == "-" and sys.stdin is not None and sys.stdin.isatty():
+    if source == "-" and sys.stdin.isatty():
         raise UsageFault("stdin is a terminal: nothing was piped in.", hint="oee submit - < orders.ndjson")
     try:
         if (number := 0 if source == "-" else own_descriptor(source)) is not None:

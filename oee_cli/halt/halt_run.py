@@ -159,7 +159,7 @@ def resume_engine(yes: bool, output: Output) -> ExitCode:
 
 def _ask_person(halt: dict[str, Any], output: Output) -> bool:
     """Asks. Raises `UsageFault` where nobody is there to answer."""
-    if not (sys.stdin is not None and sys.stdin.isatty()):
+    if not sys.stdin.isatty():
         raise UsageFault("Nobody is at a terminal to be asked.", hint="oee resume --yes")
     from oee_cli.text.time_text import minute_text
 

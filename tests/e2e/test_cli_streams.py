@@ -252,6 +252,29 @@ def test_nothing_waits_for_an_answer(cli: Cli, api: Shared) -> None:
             process.communicate()
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("cancel --all", 2, "Add --yes"),
+        ("config set network mainnet", 2, "--yes-real-money"),
+        ("top", 2, "oee top --once"),
+        ("chart SOL USDC", 2, "oee quote SOL USDC --watch"),
+        ("resume", 2, "oee resume --yes"),
+        ("wallet import -", 2, "--no-passphrase"),
+        ("submit -", 2, "stdin can't be read: Bad file descriptor."),
+        ("quote SOL USDC 1", 0, ""),
+    ],
+)
+def test_closed_standard_input_is_one_at_which_nobody_is(
+    cli: Cli, command: str, code: int, said: str
+) -> None:
+    halted = command == "resume" and cli.run("halt").returncode == 0
+    done = cli.sh(f"oee {command} <&-", fresh=True)
+    assert done.returncode == code and said in done.stderr and "A fault" not in done.stderr, done.stderr
+    if halted:
+        assert cli.run("resume", "--yes").returncode == 0
+
+
 def in_shell(cli: Cli, pipeline: str) -> list[str]:
     """What a pipeline prints, as a person types it; its exit code has to be 0."""
     if "jq" in pipeline and shutil.which("jq") is None:
