@@ -32,8 +32,10 @@ from oee_daemon.contract.status import FINAL
 
 #: Cells of the timeline before its bars, and of what is said after them.
 _BEFORE, _AFTER = 36, 24
-#: The longest bar, cells.
-_BAR = 40
+#: The fewest cells for the last line's last words, for the milliseconds of a step's moment, and for the moment.
+_WITH_ALL, _WITH_MS, _WITH_CLOCK = 42, 34, 30
+#: The longest bar, and the shortest, cells.
+_BAR, _LEAST_BAR = 40, 4
 #: The least part of an order's time that is worth a word.
 _SEEN = 0.005
 _STEPS = {
@@ -133,11 +135,12 @@ def _timeline(order: Order, figures: Explained, attempt: ExplainedAttempt, width
         lasts = step["ms"] is None and waiting is not None
         ms = waiting["ms"] if lasts and waiting else step["ms"] or 0.0
         line = [
-            Cell(f"  {clock_text(step['at'])}", "dim"),
+            Cell(_clock(step["at"], width), "dim"),
             Cell(f"  {clean(step['status']):<9}"),
-            Cell(f"  {span_text(ms / 1000):>7}  "),
-            *_step_bar(begun, 0.0 if step["kind"] == "waiting" else ms, whole, cells),
+            Cell(f"  {span_text(ms / 1000):>7}"),
         ]
+        if cells >= _LEAST_BAR:
+            line += [Cell("  "), *_step_bar(begun, 0.0 if step["kind"] == "waiting" else ms, whole, cells)]
         if said:
             line.append(Cell(f"  {_STEPS.get(step['kind'], '')}{'…' if lasts else ''}", "dim"))
         yield line
@@ -147,12 +150,18 @@ def _timeline(order: Order, figures: Explained, attempt: ExplainedAttempt, width
         status = status_cell(order["status"])
         total = took_text((figures["totalMs"] or 0.0) / 1000)
         yield [
-            Cell(f"  {clock_text(closing)}", "dim"),
+            Cell(_clock(closing, width), "dim"),
             Cell("  "),
             Cell(f"{status.text:<9}", status.style),
             Cell(f"  {total:>7}", "bold"),
-            Cell("  in all", "dim"),
+            Cell("  in all" if width >= _WITH_ALL else "", "dim"),
         ]
+
+
+def _clock(at: str, width: int) -> str:
+    """When a step began; less of it, or nothing, where how long it took would have no room."""
+    text = f"  {clock_text(at)}"
+    return text if width >= _WITH_MS else text[:-4] if width >= _WITH_CLOCK else ""
 
 
 def _ms_before(figures: Explained, attempt: ExplainedAttempt) -> float:
@@ -163,7 +172,7 @@ def _ms_before(figures: Explained, attempt: ExplainedAttempt) -> float:
 
 def _step_bar(begun: float, ms: float, whole: float, cells: int) -> Line:
     """The part of the order's time that a step took, where it lies; the least of them is still seen."""
-    if cells < 4 or not whole:
+    if not whole:
         return [Cell("")]
     start = min(cells - 1, round(begun / whole * cells))
     bar = "━" * (min(cells, round((begun + ms) / whole * cells)) - start) or "╸"
@@ -221,7 +230,7 @@ def _order_facts(order: Order, figures: Explained, width: int) -> Iterator[Line]
     zone = f"{parse_moment(order['createdAt']).astimezone():%Z}"
     facts.append(("placed", f"{stamp_text(order['createdAt'])} {zone}, {ago_text(order['createdAt'])}"))
     facts.append(("key", clean(order["idempotencyKey"] or "")))
-    room = max(20, width - 12)
+    room = width - 12
     for name, text in facts:
         if not text:
             continue
@@ -283,7 +292,7 @@ def _bound_fact(order: Order, figures: Explained) -> str:
         return f"none; each try within {percent_text(order['slippageBps'])} of its quote"
     bound = figures["bound"]
     if bound is None and order.get("trailBps"):
-        return "20 % past the price at which it fires" if order["status"] not in FINAL else ""
+        return "20% past the price at which it fires" if order["status"] not in FINAL else ""
     if bound is None:
         return "fixed by the first quote that is chosen" if order["status"] not in FINAL else ""
     token = clean(bound["token"])
@@ -323,7 +332,7 @@ def _order_ending(order: Order, waiting: ExplainedWait | None, width: int) -> It
     elif hint and hint.startswith("why:"):
         # This is the answer to that.
         hint = None
-    for n, part in enumerate(textwrap.wrap(text, max(20, width - 2))):
+    for n, part in enumerate(textwrap.wrap(text, width - 2)):
         yield [Cell(f"{mark} " if not n else "  ", "" if n else _MARKS[mark]), Cell(part)]
     for part in (hint or "").splitlines():
         yield [Cell(f"  {clean(part)}", "dim")]

@@ -92,7 +92,7 @@ def condition_sentence(order: Mapping[str, Any]) -> str:
     elif order["type"] == "stop" and order.get("limitPrice"):
         told += f", at {price_shown(order['limitPrice'])} or better"
     elif order["type"] == "stop" and order.get("trailBps"):
-        told += ", at worst 20 % past that"
+        told += ", at worst 20% past that"
     elif order["type"] == "sniper" and not order.get("limitPrice"):
         told += f", each try within {percent_text(order['slippageBps'])} of its quote"
     if order.get("launchTime"):

@@ -177,7 +177,8 @@ def placed_lines(order: Order, *, turned: bool = False, terms: bool = True) -> l
         f"; {now}" if now else ""
     )
     name = short_id(order)
-    change = f" · oee edit {name} --at …" if order["targetPrice"] else ""
+    option = "--at" if order["targetPrice"] else "--trail" if order["trailBps"] else None
+    change = f" · oee edit {name} {option} …" if option else ""
     follow = f"oee watch {name}{change} · oee cancel {name}"
     until = f"{until_words(order)}, and while this daemon runs · {follow}"
     lines = [waits, until] if terms else [until]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from datetime import datetime
 from typing import Any, cast
 
@@ -222,6 +223,20 @@ def test_what_a_retried_order_shows(width: int) -> None:
     assert len(bars) == 8
     begins = [line.index("━") if "━" in line else line.index("╸") for line in bars]
     assert begins == sorted(begins)
+
+
+@pytest.mark.parametrize("width", [20, 26, 30, 31, 34, 40])
+def test_no_figure_and_no_word_of_the_facts_is_cut_where_it_is_narrow(width: int) -> None:
+    """A network's name in front of each line leaves 31 cells of 40."""
+    found = whole()
+    lines = shown(found, width)
+    at = next(n for n, line in enumerate(lines) if line.startswith("  paid "))
+    facts = [line for line in lines[at:] if line[:2] == "  "]
+    assert len(facts) > 8 and not any("…" in line for line in facts), facts
+    told = "".join(line[12:] for line in facts)
+    assert found["orderId"] in told.replace(" ", ""), "it can be put together again"
+    steps = [line for line in lines[:at] if "routing" in line or "confirmed " in line]
+    assert steps and all(re.search(r"\d (ms|s)\b", line) for line in steps), steps
 
 
 @pytest.mark.parametrize("colors", [True, False])

@@ -127,7 +127,7 @@ def test_the_story_tells_each_edit() -> None:
     [
         (waiting(**SOLD, type="stop", limitPrice="none", minReceive="0.000001", slippageBps=100),
          "worst none; each try within 1% of its quote"),
-        (TRAIL, "worst 20 % past the price at which it fires"),
+        (TRAIL, "worst 20% past the price at which it fires"),
         (STOP, "worst at least 156 USDC"),
     ],
 )  # fmt: skip

@@ -63,7 +63,7 @@ def feeds(**changes: Any) -> dict[str, Any]:
         (
             TRAIL,
             "trails 5%",
-            "once the price is 5% under its best since it was placed, at worst 20 % past that",
+            "once the price is 5% under its best since it was placed, at worst 20% past that",
         ),
         (
             waiting(type="sniper", targetPrice=None, launchTime="2030-12-01T09:00:00Z", slippageBps=500),
@@ -91,6 +91,7 @@ def test_what_is_said_when_it_was_placed() -> None:
         f"until cancelled, and while this daemon runs · oee watch {name} · oee edit {name} --at …"
         f" · oee cancel {name}",
     ]
+    assert f" · oee edit {name} --trail … · " in placed_lines(TRAIL)[1]
     # Of one that a live view is drawn of, whose header says the terms.
     assert placed_lines(LIMIT, terms=False) == placed_lines(LIMIT)[1:]
     stop = placed_lines(STOP, turned=True)
