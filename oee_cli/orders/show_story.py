@@ -32,7 +32,7 @@ from oee_daemon.contract.status import FINAL
 
 #: Cells of the timeline before its bars, and of what is said after them.
 _BEFORE, _AFTER = 36, 24
-#: The fewest cells for the last line's last words, for the milliseconds of a step's moment, and for the moment.
+#: The fewest cells for the last words, for the milliseconds of a step's moment, and for the moment.
 _WITH_ALL, _WITH_MS, _WITH_CLOCK = 42, 34, 30
 #: The longest bar, and the shortest, cells.
 _BAR, _LEAST_BAR = 40, 4
