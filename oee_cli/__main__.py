@@ -175,7 +175,7 @@ def _run(arguments: list[str]) -> int:
 
     from oee_cli.app import app
     from oee_cli.cli_errors import CliError
-    from oee_cli.wrong_usage import explain_wrong_usage, what_next
+    from oee_cli.wrong_usage import explain_wrong_usage, name_option, what_next
 
     # The root of the parser's own errors about what was typed; Typer names only its children.
     wrong_usage: Any = typer.BadParameter.__bases__[0]
@@ -192,6 +192,7 @@ def _run(arguments: list[str]) -> int:
         raise explain_wrong_usage(e, command, arguments) from None
     except CliError as e:
         e.hint = e.hint or what_next(e, command, arguments)
+        name_option(e, arguments)
         _wear_network()
         raise
     return int(code or 0)

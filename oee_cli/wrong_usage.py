@@ -58,6 +58,22 @@ _ELSEWHERE = {
         )
         for side, bound in (("buy", "--max-spend 215"), ("sell", "--min-receive 205"))
     },
+    **{
+        (f"oee {command}", "--wait"): (
+            "usage",
+            "It waits for the end by itself.",
+            "For how long: --timeout 5m. Not at all: --detach",
+        )
+        for command in ("buy", "sell", "submit")
+    },
+    **{
+        (f"oee {command}", "--detach"): (
+            "usage",
+            "It prints the id once the order is durable, and returns, by itself.",
+            "To wait for its end: --wait",
+        )
+        for command in ("limit", "stop", "snipe")
+    },
     ("", "--tif"): (
         "no_such_option",
         "It waits until it is cancelled, or as --expires says; a market without days has no DAY.",
@@ -99,6 +115,8 @@ def explain_wrong_usage(error: Any, root: Any, arguments: list[str]) -> UsageFau
         if name == "QUOTE" and pair is not None:
             base, _, quote = pair.partition("/")
             return UsageFault("A pair is written as two words.", hint=f"{path} {base} {quote}\n{more}")
+        if arguments == ["stop"]:
+            more = f"The daemon: oee daemon stop\n{more}"
         return UsageFault(f"{name} is missing.", hint=f"{_usage_line(context)}\n{more}")
     if "unexpected extra argument" in message:
         extra = message.rpartition("(")[2].rstrip(").")
@@ -172,6 +190,13 @@ def what_next(error: CliError, root: Any, arguments: list[str]) -> str:
         # It would say no again, and nothing is out of order.
         return f"See: {_typed_path(root, arguments)} --help"
     return "What is wrong here, and what mends it: oee doctor"
+
+
+def name_option(error: CliError, arguments: list[str]) -> None:
+    """Says `--pair` for what the daemon calls `pair`, where that option was typed."""
+    name = error.message.partition(" ")[0]
+    if isinstance(error, UsageFault) and f"--{name}" in (word.partition("=")[0] for word in arguments):
+        error.message = f"--{error.message}"
 
 
 def _typed_path(command: Any, arguments: list[str]) -> str:

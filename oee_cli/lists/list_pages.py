@@ -94,7 +94,7 @@ def _read_filter(chosen: OrderFilter) -> dict[str, Any]:
             near = nearest(word, Status)
             raise UsageFault(
                 f"--status can't be {word[:40]!r}.{f' Did you mean {near}?' if near else ''}",
-                hint=f"It takes {', '.join(map(repr, map(str, Status)))}; several of them with commas.",
+                hint=f"It takes {', '.join(Status)}; several of them with commas.",
             )
     hint = "A listing goes from --since up to, and without, --until."
     since, until = read_period(chosen.since, chosen.until, hint)

@@ -109,8 +109,8 @@ def queue(text: str) -> str:
         )
     if not _QUEUE.fullmatch(where) or (where.startswith("redis") and not _has_host(where, needed=False)):
         raise ValueError(
-            "an address as redis://HOST:PORT/NUMBER, of a database or none, or as unix:///PATH;"
-            " in a password %2F stands for /, and %23 for #"
+            "an address as redis://HOST:PORT/NUMBER or unix:///PATH, where NUMBER is a database's and may be"
+            " left out; in a password %2F stands for /, and %23 for #"
         )
     if any(name == "db" and not _DATABASE.fullmatch(part) for part, name in given.items()):
         raise ValueError("an address whose db is a number")

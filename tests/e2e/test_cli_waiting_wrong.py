@@ -64,7 +64,7 @@ WRONG: list[tuple[str, str, str, str]] = [
         "Both --oco and --or-stop",
         "oee stop",
     ),
-    ("cancel --all --type limits --yes", "invalid_choice", "type can't be 'limits': it takes 'market'", ""),
+    ("cancel --all --type limits --yes", "invalid_choice", "--type can't be 'limits': it takes 'market'", ""),
     ("cancel --group 0c2f --all", "usage", "--group says", "Leave the rest out"),
     ("snipe JUP USDC --at 10m", "missing_field", "--spend is missing", "--spend 100"),
     ("snipe BONK USDC --spend 100", "already_listed", "quoted all along", "oee buy BONK USDC"),
