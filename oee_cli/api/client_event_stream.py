@@ -97,10 +97,12 @@ def _read_messages(connection: ClientConnection) -> Iterator[dict[str, Any] | No
 
 
 def _open_websocket(client: Client, path: str) -> ClientConnection:
+    limit = client.patience.left(_OPEN_S)
+    client.host_name.require(limit)
     options: dict[str, Any] = {
         "additional_headers": client.headers,
         "compression": None,
-        "open_timeout": client.patience.left(_OPEN_S),
+        "open_timeout": limit,
         "close_timeout": _CLOSE_S,
         "proxy": None,
         "user_agent_header": None,

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from oee_cli.api.client_host_name import HostName
 from oee_cli.api.client_launcher import START_LIMIT, Launcher
 from oee_cli.api.client_loosened import say_loosened
 from oee_cli.api.client_lost_answers import leaves_open, may_be_done, may_be_placed, not_placed, was_handed_on
@@ -63,7 +64,7 @@ class Client:
         self.launcher = Launcher(settings, output)
         self.other_network = OtherNetwork(settings, output)
         self.connections = connections
-        self.patience = Patience()
+        self.patience, self.host_name = Patience(), HostName(settings.url)
         #: What the Tab key offers later.
         self.recent = Recent(settings.run_dir, settings.url)
         self._saved_first = False
@@ -246,7 +247,10 @@ class Client:
 
     def _exchange(self, method: str, path: str, timeout: float, **kwargs: Any) -> Response:
         try:
-            response = self._get_http().request(method, path, timeout=timeout, **kwargs)
+            with self.host_name.connecting(timeout):
+                response = self._get_http().request(method, path, timeout=timeout, **kwargs)
+        except TimeoutError as e:
+            raise ConnectionLost(str(e), sent=False) from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as e:
             self.check_tls(e)
             raise ConnectionLost(str(e) or type(e).__name__, sent=False) from None
