@@ -67,7 +67,7 @@ def test_an_edit_is_not_denied_for_what_is_asked_after_it(bench: Bench) -> None:
         history=SimpleNamespace(resolve=lambda _: order.id),
         editing=editor(bench),
         waits=SimpleNamespace(markets=lost),
-        network=SimpleNamespace(tokens=BOOK, name="simulated"),
+        network=SimpleNamespace(tokens=BOOK, name="simulated", venues=()),
     )
     app = SimpleNamespace(state=SimpleNamespace(oee=state))
     request: Any = SimpleNamespace(app=app, headers=Headers(), body=body)
