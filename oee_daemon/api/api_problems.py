@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeGuard
 
 import redis
 from fastapi import FastAPI, Request
@@ -21,6 +21,7 @@ from starlette.types import Scope, Send
 from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.errors import ChainUnavailable, Refused, Unavailable
 from oee_daemon.start_errors import OutOfThreads
+from oee_daemon.store.database import said
 
 log = logging.getLogger(__name__)
 
@@ -178,6 +179,10 @@ def _sqlstate(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
 
 
+def _has_state(error: SQLAlchemyError) -> TypeGuard[DBAPIError]:
+    return isinstance(error, DBAPIError) and bool(_sqlstate(error))
+
+
 def _read_only(error: SQLAlchemyError) -> bool:
     """Whether Postgres takes no writes: a standby, or a server that somebody made read-only."""
     return isinstance(error, DBAPIError) and _sqlstate(error) == "25006"
@@ -191,7 +196,11 @@ def _unavailable(error: SQLAlchemyError) -> Unavailable:
             code="database_read_only",
         )
     if not isinstance(error, DBAPIError) or not error.connection_invalidated:
-        return Unavailable("Postgres can't be reached; this request stored nothing. Try again.")
+        # It did answer where there is a state: a full disk, somebody's lock, a limit of connections.
+        what = (
+            f"Postgres can't do it now ({said(error)})" if _has_state(error) else "Postgres can't be reached"
+        )
+        return Unavailable(f"{what}; this request stored nothing. Try again.")
     if error.statement is not None:
         return Unavailable("Postgres was lost on the way. Try again.")
     # No statement: it was a commit, the one moment of which nothing can be said, or ended with one.
