@@ -150,6 +150,11 @@ class Output:
         sys.stderr.write(self.marks(self.named(text, sys.stderr), sys.stderr) + "\n")
         sys.stderr.flush()
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is somebody who sees a question and can answer it."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
     def ask(self, prompt: str) -> str:
         """What is typed behind a question on stderr, up to the end of its line."""
         sys.stderr.write(self.marks(self.named(prompt, sys.stderr), sys.stderr) + " ")

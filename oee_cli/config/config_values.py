@@ -106,7 +106,7 @@ def _confirm_real_money(network: str, output: Output, yes: bool) -> bool:
         settings_file_edit.edit_config(config_file(), "real_money", None)
         return True
     if not yes:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not output.can_ask:
             raise UsageFault(
                 f"Orders on {network} spend real money: nobody can be asked here.",
                 hint=f"Read docs/going-live.md, then: oee config set network {network} --yes-real-money",

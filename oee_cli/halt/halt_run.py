@@ -9,7 +9,6 @@ from __future__ import annotations
 import getpass
 import os
 import platform
-import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
@@ -159,7 +158,7 @@ def resume_engine(yes: bool, output: Output) -> ExitCode:
 
 def _ask_person(halt: dict[str, Any], output: Output) -> bool:
     """Asks. Raises `UsageFault` where nobody is there to answer."""
-    if not sys.stdin.isatty():
+    if not output.can_ask:
         raise UsageFault("Nobody is at a terminal to be asked.", hint="oee resume --yes")
     from oee_cli.text.time_text import minute_text
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +48,7 @@ def cancel_all(identifiers: Sequence[str], chosen: CancelFilter, output: Output,
         raise UsageFault(
             "Both --all and an ID were given: it takes one of them.", hint="Leave one of them out."
         )
-    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not yes and not output.can_ask:
         raise UsageFault("--all stops every order: nobody can be asked here.", hint="Add --yes")
     with session(output) as client:
         # A daemon that is frozen carries it out once it thaws, and so does a second request for the rest:

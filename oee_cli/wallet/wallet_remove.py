@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from decimal import Decimal
 
 from oee_cli.api.client_http import Client, session
@@ -77,7 +76,7 @@ def _ask_worth(client: Client) -> str:
 
 
 def _ask_person(name: str, address: str | None, output: Output) -> bool:
-    if not sys.stdin.isatty():
+    if not output.can_ask:
         raise UsageFault(
             "Removing a wallet is asked about at a terminal, and this is none.",
             hint=f"Where there is a backup, or nothing to lose: oee wallet remove {name} --yes",
