@@ -137,6 +137,20 @@ def test_what_was_called_lapsed_never_lands_though_the_clock_goes_back(bench: Be
     assert bench.landed() == 0
 
 
+def test_a_clock_that_was_a_day_ahead_closes_the_chain_to_nobody(bench: Bench) -> None:
+    """As that of one worker of several, or of a machine that has just started."""
+    swap = bench.swap()
+    bench.clock.wind(s=86_400)
+    assert bench.lapses(swap)
+    bench.clock.wind(s=-86_400)
+    bench.clock.wind(ms=2 * SLOT_MS)
+    later = bench.swap()
+    now(bench.chain.submit(later, DEADLINE_S))
+    bench.clock.wind(ms=CONFIRM_MS)
+    assert isinstance(bench.outcome(later), Landed)
+    assert bench.landed() == 1
+
+
 def test_what_has_landed_is_never_called_anything_else_though_the_clock_goes_back(bench: Bench) -> None:
     swap = bench.swap()
     now(bench.chain.submit(swap, DEADLINE_S))
