@@ -41,6 +41,8 @@ class BlockWalk:
         #: The last block that was read: its slot, height and hash; of the anchor's own no hash is known.
         self._slot, self._height, self._hash = anchored.slot, anchored.height, ""
         self._next = anchored.slot + 1
+        #: The slot of the last block when the one after it was none of its chain.
+        self._doubted = 0
         self._found: Status | None = None
         #: The slot of the last block of that time, by the endpoint's count; whether none is missing by it.
         self._end: int | None = None
@@ -108,7 +110,7 @@ class BlockWalk:
                 return False
             for slot, block in enumerate(told, self._next):
                 if not self._is_next(slot, block):
-                    self._shelf.forget(range(self._next, slot + 1))
+                    self._shelf.forget(self._doubt(slot))
                     log.debug("blocks that are not one chain", extra={"node": endpoint.name, "slot": slot})
                     return False
                 if self._found is not None or self._height > self._last:
@@ -117,18 +119,27 @@ class BlockWalk:
         return False if self._shelf is not None else self._found or True
 
     def _is_next(self, slot: int, block: Block | None) -> bool:
-        """Whether that is the block after the last one, or none in between; else the place is read once
-        more."""
+        """Whether that is the block after the last one, or none in between."""
         self._next = slot + 1
         if block is None:
             is_one_chain = slot - self._slot <= _MOST_SKIPPED
         else:
             is_one_chain = block.height == self._height + 1 and block.before == (self._hash or block.before)
-        if not is_one_chain:
-            self._next = self._slot + 1
-        elif block is not None:
+        if is_one_chain and block is not None:
             self._slot, self._hash, self._height = slot, block.hash, block.height
             if block.has(self._signature):
                 # What it did is its transaction's to tell.
                 self._found = Status(slot=slot, failed=None, final=True)
         return is_one_chain
+
+    def _doubt(self, slot: int) -> range:
+        """The slots that are read once more where the block of that one is not the next: those after the last
+        one and, the second time, that too. It may be of a fork that lost, and then nothing ever follows it;
+        from the anchor one comes back to it by what is on the shelf."""
+        last = self._slot
+        if self._doubted != last or last == self._begin.slot:
+            self._doubted, self._next = last, last + 1
+            return range(last + 1, slot + 1)
+        self._slot, self._height, self._hash = self._begin.slot, self._begin.height, ""
+        self._doubted, self._next = 0, self._slot + 1
+        return range(last, slot + 1)

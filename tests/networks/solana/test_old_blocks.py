@@ -149,6 +149,21 @@ def test_blocks_with_a_hole_prove_nothing(
         assert isinstance(told, Unknown), told
 
 
+def test_a_block_of_a_fork_that_lost_is_read_once_more_where_none_follows_it(tmp_path: Path) -> None:
+    """Told once, behind a balancer, it stood in the way of every swap of that time for good."""
+    turns = itertools.chain([True], itertools.repeat(False))
+
+    def forked(_: Any, said: dict[str, Any]) -> dict[str, Any]:
+        is_told = "result" in said and next(turns)
+        return said | {"result": said["result"] | {"blockhash": "1" * 32}} if is_told else said
+
+    with held(tmp_path) as net:
+        swap = sent(net, lands=False, before=False)
+        told = outcome(net, swap, Gateway({"getSignaturesForAddress": "none"}, {"getBlock": forked}))
+        assert isinstance(told, Lapsed), told
+    assert not next(turns)
+
+
 @pytest.mark.parametrize("sold", ["list", "blocks"])
 def test_a_list_that_takes_its_time_is_waited_for_and_keeps_no_blocks_from_being_read(
     tmp_path: Path, sold: str
