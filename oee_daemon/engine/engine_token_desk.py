@@ -151,7 +151,8 @@ class TokenDesk:
         """Of all that is listed, by mint: as the chain says it now, or as it was when it was added. Other
         daemons may have added some."""
         if self._network.mints is not None:
-            await asyncio.to_thread(self.load)
+            # Learnt here, where the book is changed: two threads would each forget what the other learns.
+            self.book.learn(*map(_token_of, await aside(self._db, token_rows.every)))
         listed = [token.mint for token in self.book]
         known = {mint: found.facts for mint in listed if (found := self.book.known(mint)) is not None}
         if self._network.mints is None:
