@@ -93,7 +93,7 @@ class Lead:
         """Whether that connection leads where new ones do, and nobody was silent since it was last used, by
         the monotonic clock. One that takes no writes is asked for anew: its role or its database may have
         been allowed some since, which only new connections know."""
-        if made.barred and time.monotonic() - made.begun > LEAD_S:
+        if made.barred_at is not None and time.monotonic() - made.barred_at > LEAD_S:
             return False
         return used >= self._silent_at and made.server in (None, self._server)
 

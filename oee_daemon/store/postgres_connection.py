@@ -83,8 +83,8 @@ class Bounded(psycopg.Connection[Any]):
     #: from itself after a restart: none for a standby.
     begun = 0.0
     server: str | None = None
-    #: It began in a state in which it takes no writes, and may stay so when new ones take some again.
-    barred = False
+    #: When it had begun in a state in which it takes no writes, and may stay so when new ones take some again.
+    barred_at: float | None = None
 
     def wait(self, gen: PQGen[RV], *args: Any, **options: Any) -> RV:
         try:
@@ -132,8 +132,8 @@ def connect(statement_s: float, *args: Any, **parameters: Any) -> Bounded:
         assert told is not None
         # From now on: who is let in and then not answered, as by a pool that has no place left, is told soon.
         made.answer_s = statement_s + GRACE_S
-        made.begun, made.server = begun, told[1]
-        made.near, made.barred = told[2:4]
+        made.begun, made.server, made.near = begun, told[1], told[2]
+        made.barred_at = time.monotonic() if told[3] else None
         made.pooled = told[0] != made.info.backend_pid
         if made.pooled:
             # What was prepared may be another client's, or gone.

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -18,10 +19,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from oee_daemon.embedded import Servers
 from oee_daemon.orders.order import Order
 from oee_daemon.start_errors import OtherRelease, StartFailed
-from oee_daemon.store import creating_sql, migrations, order_rows
+from oee_daemon.store import creating_sql, database, migrations, order_rows
 from oee_daemon.store.creating_sql import New
-from oee_daemon.store.database import STALE_S, open_database, transactions
-from oee_daemon.store.postgres_connection import Bounded, Silent
+from oee_daemon.store.database import LEAD_S, STALE_S, open_database, transactions
+from oee_daemon.store.postgres_connection import Bounded, Silent, connect
 from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.sql_statement import driver
 from tests.integration.test_intake import new
@@ -293,3 +294,20 @@ def test_connections_that_began_read_only_are_made_anew_when_new_ones_may_write(
         await line.close()
 
     asyncio.run(use())
+
+
+def test_a_connection_that_began_read_only_is_used_however_long_it_took_to_begin(
+    db: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each was too old when it was made: what only reads was refused with what places."""
+    with db.connect() as conn:
+        conn.execute(text(f"ALTER ROLE oee IN DATABASE {named(db)} SET default_transaction_read_only = on"))
+    db.dispose()
+
+    def slowly(*args: Any, **parameters: Any) -> Bounded:
+        made = connect(*args, **parameters)
+        made.begun -= LEAD_S + 1
+        return made
+
+    monkeypatch.setattr(database, "connect", slowly)
+    assert shown(db, "transaction_read_only") == {"transaction_read_only": "on"}
