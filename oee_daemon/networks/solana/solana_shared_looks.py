@@ -13,8 +13,10 @@ from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Result
 from oee_daemon.networks.solana.solana_endpoint_look import calls_for
 
-#: Signatures of one request; a node takes 256 (https://solana.com/docs/rpc/http/getsignaturestatuses).
-_MOST = 100
+#: Signatures of one request; a node takes 256 (https://solana.com/docs/rpc/http/getsignaturestatuses). And
+#: where so many are refused: a trial at QuickNode takes five, and answers more with a 413
+#: (https://www.quicknode.com/docs/solana/getSignatureStatuses).
+_MOST, _FEW = 100, 5
 #: By its name, what an endpoint says of one swap.
 Heard = Mapping[str, Sequence[Result]]
 
@@ -33,13 +35,15 @@ class SharedLooks:
     def __init__(self, pool: Pool, deadline_s: float) -> None:
         self._pool = pool
         self._deadline_s = deadline_s
+        #: Signatures that are asked about at once.
+        self._most = _MOST
         self._turn = asyncio.Lock()
         self._next: _Round | None = None
 
     async def told(self, signature: str) -> Heard:
         """As `Pool.each` of `calls_for` that one. Raises `ChainUnavailable`."""
         mine, is_first = self._next, False
-        if mine is None or len(mine.signatures) >= _MOST:
+        if mine is None or len(mine.signatures) >= self._most:
             mine, is_first = _Round(), True
             self._next = mine
         place = len(mine.signatures)
@@ -53,8 +57,7 @@ class SharedLooks:
             async with self._turn:
                 # Not before: whoever comes later is asked about by the next one, which begins after it came.
                 self._close(mine)
-                calls = calls_for(*mine.signatures)
-                heard = await self._pool.each(calls, self._deadline_s, urgent=True)
+                heard = await self._ask(mine.signatures)
         except BaseException as e:
             self._close(mine)
             gone = e if isinstance(e, ChainUnavailable) else ChainUnavailable("Nobody asks any more.")
@@ -63,6 +66,25 @@ class SharedLooks:
             mine.heard.exception()
             raise
         mine.heard.set_result(heard)
+        return heard
+
+    async def _ask(self, signatures: Sequence[str]) -> Heard:
+        """At each endpoint; about fewer at once from then on where so many are refused. Raises
+        `ChainUnavailable`."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._deadline_s
+        heard: Heard = {}
+        gone: ChainUnavailable | None = None
+        try:
+            heard = await self._pool.each(calls_for(*signatures), self._deadline_s, urgent=True)
+        except ChainUnavailable as e:
+            gone = e
+        told = sum(isinstance(said[-1], dict) for said in heard.values())
+        # Who is late refuses nothing.
+        if len(signatures) > _FEW and told < max(1, len(heard)) and clock() < until:
+            self._most = _FEW
+        if gone is not None:
+            raise gone
         return heard
 
     def _close(self, mine: _Round) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.network_contests import LASTS_S, Contests
 from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
 from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.networks.verdict import Cases
-from oee_daemon.orders.swap import Landed, Lapsed, Outcome, SignedSwap, Unknown
+from oee_daemon.orders.swap import Landed, Lapsed, Look, Outcome, SignedSwap, Unknown
 from tests.networks.localnet.conftest import Localnet
 from tests.networks.solana.gateways import APART, ROUNDS, UNSOLD, Gateway, GatewaySite, chain_at
 from tests.networks.solana.held import held
@@ -27,7 +28,9 @@ MANY, BETWEEN = 6, 3
 NO_LIST = {"getSignatureStatuses": "forgets", "getSignaturesForAddress": "none"}
 
 
-def sent(net: Localnet, *, before: bool = False, landed: int | None = None) -> Sequence[SignedSwap]:
+def sent(
+    net: Localnet, *, before: bool = False, landed: int | None = None, many: int = MANY
+) -> Sequence[SignedSwap]:
     """Swaps of long ago, of which that one has landed and all others have lapsed."""
     net.order("nodes", name="forgets", history="pruned")
     net.order("nodes", name="none", history="none")
@@ -35,7 +38,7 @@ def sent(net: Localnet, *, before: bool = False, landed: int | None = None) -> S
 
     async def run() -> list[SignedSwap]:
         swaps = []
-        for n in range(MANY):
+        for n in range(many):
             swaps.append(await signed(net, anchor_told=True))
             if n == landed:
                 await chain_of(net, "").submit(swaps[-1], 1.0)
@@ -51,9 +54,16 @@ async def outcomes(net: Localnet, chain: SolanaChain, swaps: Sequence[SignedSwap
     """What is made of each by a worker that has just started, whose threads look at all of them at once."""
     cases = Cases(chain.nodes)
     told: dict[SignedSwap, Outcome] = dict.fromkeys(swaps, Unknown("never asked"))
+
+    async def look(swap: SignedSwap) -> Sequence[Look]:
+        try:
+            return await chain.look(swap)
+        except ChainUnavailable:
+            return []
+
     for _ in range(ROUNDS):
         open_ = [swap for swap in swaps if isinstance(told[swap], Unknown)]
-        looks = await asyncio.gather(*(chain.look(swap) for swap in open_))
+        looks = await asyncio.gather(*map(look, open_))
         told |= {swap: cases.judge(swap, seen) for swap, seen in zip(open_, looks, strict=True)}
         net.blocks(APART)
     return [told[swap] for swap in swaps]
@@ -106,6 +116,19 @@ def test_looks_at_old_swaps_and_pages_of_the_list_are_shared(tmp_path: Path) -> 
         # By the first one, and by all that came meanwhile.
         assert asked["getEpochInfo"] == asked["getSignatureStatuses"] == 2, asked
         assert asked["getSignaturesForAddress"] <= 2, asked
+
+
+def test_who_tells_five_statuses_at_once_decides_more_orders_than_five(tmp_path: Path) -> None:
+    """As a trial's plan has it: each look at more was refused, and with the one endpoint none was decided."""
+
+    def five(params: Any, said: dict[str, Any]) -> dict[str, Any]:
+        return said if len(params[0]) <= 5 else {"http": 413}
+
+    with held(tmp_path) as net:
+        swaps = sent(net, many=2 * MANY)
+        gateway = Gateway(NO_LIST, {"getSignatureStatuses": five}, batches=False)
+        told = asyncio.run(outcomes(net, chain_at(net, GatewaySite(net, gateway, "g.example")), swaps))
+        assert all(isinstance(one, Lapsed) for one in told), told
 
 
 def test_the_first_look_at_an_old_swap_is_shared_where_one_has_told_where_the_chain_is(
