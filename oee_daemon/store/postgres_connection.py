@@ -83,7 +83,7 @@ class Bounded(psycopg.Connection[Any]):
     #: from itself after a restart: none for a standby.
     begun = 0.0
     server: str | None = None
-    #: When it had begun in a state in which it takes no writes, and may stay so when new ones take some again.
+    #: When it had begun in a state in which it takes no writes; it may stay so when new ones take some again.
     barred_at: float | None = None
 
     def wait(self, gen: PQGen[RV], *args: Any, **options: Any) -> RV:
