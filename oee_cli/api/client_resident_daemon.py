@@ -229,8 +229,8 @@ def check_folder(folder: Path) -> None:
     except OSError:
         return
     if found.st_uid not in (os.geteuid(), 0):
-        owner = account_name(found.st_uid)
-        remedy = f"As its owner: sudo -u {shlex.quote(owner)} oee …" if os.geteuid() == 0 else None
+        owner, typed = account_name(found.st_uid), shlex.quote(account_name(found.st_uid, "#{}"))
+        remedy = f"As its owner: sudo -u {typed} oee …" if os.geteuid() == 0 else None
         raise Forbidden(
             f"{folder} belongs to {owner}: what {'root' if os.geteuid() == 0 else 'you'} would make there, "
             "its owner could not use.",

@@ -12,6 +12,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from oee_cli.cli_errors import CliError, Unreachable
+from oee_daemon.contract.setting_table import masked
 
 #: Seconds for a handshake that only asks whether there can be one.
 _PROBE = 2.0
@@ -102,4 +103,4 @@ def _describe_unreadable() -> str:
 
 
 def _error(message: str, hint: str) -> CliError:
-    return Unreachable(message, hint=hint, code="tls")
+    return Unreachable(masked(message), hint=masked(hint), code="tls")

@@ -32,12 +32,13 @@ def localnet_socket(home: Path) -> Path:
     return socket_path(home).with_name("net.sock")
 
 
-def account_name(uid: int) -> str:
-    """What an account is called here; one without a name by its number."""
+def account_name(uid: int, nameless: str = "account {}") -> str:
+    """What an account is called here; one without a name by its number, as `nameless`: `sudo -u` takes `#{}`,
+    and `chown` `{}`."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"account {uid}"
+        return nameless.format(uid)
 
 
 def barrier(path: Path, uid: int, gid: int) -> Path | None:

@@ -207,12 +207,20 @@ def test_who_watches_hears_nothing_of_a_librarys_log(outside: Cli) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root meets a home that is somebody else's")
 def test_root_on_a_users_home_is_told_whose_it_is(outside: Cli) -> None:
     assert outside.run("daemon", "start").returncode == 0
-    os.chown(outside.home / "run", 2, 2)
-    done = outside.run("history")
-    os.chown(outside.home / "run", 0, 0)
-    assert done.returncode == 4
-    assert "belongs to bin" in done.stderr and "sudo -u bin oee" in done.stderr
-    assert "can be entered by others" not in done.stderr
+    for uid, name, typed in ((2, "bin", "bin"), (54321, "account 54321", "'#54321'")):
+        os.chown(outside.home / "run", uid, 0)
+        done = outside.run("history")
+        os.chown(outside.home / "run", 0, 0)
+        assert done.returncode == 4
+        assert (
+            f"belongs to {name}:" in " ".join(done.stderr.split()) and f"sudo -u {typed} oee" in done.stderr
+        )
+        assert "can be entered by others" not in done.stderr
+        os.chown(outside.home, uid, 0)
+        checks = json.loads(outside.run("doctor", "--json").stdout)["checks"]
+        os.chown(outside.home, 0, 0)
+        (found,) = (check for check in checks if check["code"] == "home_foreign")
+        assert f"belongs to {name}," in found["message"] and found["remedy"] == f"sudo -u {typed} oee doctor"
 
 
 def unshared() -> bool:

@@ -154,6 +154,9 @@ def test_tls_where_there_is_none_and_none_where_there_is(
     done = elsewhere(cli, api, "https", port).run("history")
     assert done.returncode == 6 and "does not speak TLS" in done.stderr
     assert f"OEE_URL=http://localhost:{port}" in done.stderr
+    done = cli.run("history", OEE_URL=f"https://me:hunter2@localhost:{port}")
+    told = " ".join(done.stderr.split())
+    assert f"at https://me:***@localhost:{port} does not" in told and "hunter2" not in told
     with before(port, made, "good") as secured:
         done = elsewhere(cli, api, "http", secured).run("history")
     assert done.returncode == 6, done.stderr

@@ -192,3 +192,18 @@ def test_prices(leads: bool, changes: dict[str, Any], code: str | None, said: st
 def test_what_waits_although_its_price_was_there_is_a_warning(told: dict[str, int], codes: list[str]) -> None:
     facts = Facts(values=setting_values({}, {}), feeds={"leader": None, "waiting": 2, "feeds": []} | told)
     assert [found.code for found in check_feeds(facts)] == codes
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (1, "1 order waits that none of OEE_VENUES may fill: it was accepted under others, and rests."),
+        (2, "2 orders wait that none of OEE_VENUES may fill: they were accepted under others, and rest."),
+    ],
+)
+def test_what_no_venue_may_fill_is_told_by_its_number(number: int, said: str) -> None:
+    resting = {"orderId": "0c2f0b8e-1111-4222-8333-444455556666", "blocked": {"code": "no_venue"}}
+    facts = Facts(values=setting_values({}, {}), feeds={"leader": None, "waiting": 3, "feeds": []})
+    facts.waiting = [resting] * number + [{"orderId": "another", "blocked": None}]
+    (found,) = check_feeds(facts)
+    assert (found.message, found.remedy) == (said, "oee show 0c2f0b8e")

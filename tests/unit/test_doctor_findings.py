@@ -18,6 +18,7 @@ from oee_cli.doctor.checks.check_finding import Finding, fail, info, ok, warn
 from oee_cli.doctor.doctor_diagnosis import draw_findings
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
+from oee_cli.settings.settings_load import Settings
 from oee_daemon.contract.protocol import VERSION
 
 
@@ -110,6 +111,13 @@ def test_an_answer_that_did_not_come_is_a_failure_with_its_exit_code() -> None:
     facts.fault = Unreachable("The daemon does not answer (no answer in 4 s).")
     (told,) = check_engine.check_daemon(facts)
     assert (told.code, told.exit_code) == ("not_answering", 6) and "4312" in told.message
+
+
+def test_of_an_address_elsewhere_no_password_is_told() -> None:
+    facts = away()
+    facts.settings = Settings(home=Path("/h"), url="http://me:hunter2@desk.example:3000")
+    (told,) = check_engine.check_daemon(facts)
+    assert "runs at http://me:***@desk.example:3000," in told.message
 
 
 LONG = "The daemon can't reach it: connection to server at 127.0.0.1, port 5432 failed: Connection refused."

@@ -21,6 +21,7 @@ from oee_cli.text.amount_text import counted
 from oee_cli.text.time_text import minute_text, parse_moment, span_text
 from oee_daemon.contract.protocol import VERSION
 from oee_daemon.contract.setting_protection import OF_WORKERS, is_kept
+from oee_daemon.contract.setting_table import masked
 
 #: Seconds by which a clock may have been set; and by which two may differ beside what the answer took: orders
 #: begin at moments.
@@ -42,7 +43,7 @@ def check_daemon(facts: Facts) -> Iterator[Finding]:
         return
     version = str(status.get("version"))
     since = f", since {minute_text(status['startedAt'])}" if status.get("startedAt") else ""
-    where = f" at {facts.settings.url}" if facts.settings.url else ""
+    where = f" at {masked(facts.settings.url)}" if facts.settings.url else ""
     if version == VERSION:
         yield ok("daemon", f"runs{where}, {_describe_process(facts)}, version {version}{since}")
     else:

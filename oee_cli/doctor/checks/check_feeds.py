@@ -47,8 +47,10 @@ def _check_waiting(facts: Facts) -> Iterator[Finding]:
         yield warn("stops", "latched_stops", message, "oee waiting --type stop")
     resting = [one for one in facts.waiting if (one.get("blocked") or {}).get("code") == "no_venue"]
     if resting:
-        orders = "1 order waits" if len(resting) == 1 else f"{len(resting):,} orders wait"
-        message = f"{orders} that none of OEE_VENUES may fill: they were accepted under others, and rest."
+        waits, rests = "1 order waits", "it was accepted under others, and rests"
+        if len(resting) > 1:
+            waits, rests = f"{len(resting):,} orders wait", "they were accepted under others, and rest"
+        message = f"{waits} that none of OEE_VENUES may fill: {rests}."
         remedy = f"oee show {str(resting[0]['orderId'])[:8]}"
         yield warn("orders", "no_venue", message, remedy)
     since = facts.feeds.get("deferredMs") or 0

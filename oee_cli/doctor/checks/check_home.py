@@ -44,7 +44,7 @@ def check_home(facts: Facts) -> Iterator[Finding]:
     elif found.st_uid != os.geteuid():
         owner = account_name(found.st_uid)
         message = f"{path} belongs to {owner}, and this is {account_name(os.geteuid())}."
-        remedy = f"sudo -u {owner} oee doctor"
+        remedy = f"sudo -u {shlex.quote(account_name(found.st_uid, '#{}'))} oee doctor"
         if os.geteuid() == 0:
             yield warn(
                 "home", "home_foreign", message + " What root makes there, its owner can't open.", remedy
@@ -115,7 +115,8 @@ def _find_open_path(path: Path, bits: int, what: str, remedy: str) -> Iterator[F
     mode = stat.S_IMODE(found.st_mode)
     if os.geteuid() not in (0, found.st_uid):
         message = f"{path} belongs to {account_name(found.st_uid)}, as after a command under sudo."
-        remedy = f"sudo chown -R {account_name(os.geteuid())} {shlex.quote(str(path))}"
+        owner = account_name(os.geteuid(), "{}")
+        remedy = f"sudo chown -R {shlex.quote(owner)} {shlex.quote(str(path))}"
         yield forbid("permissions", message, remedy, "foreign")
     elif mode & bits:
         message = f"{path} {what} (mode {mode:04o})."
