@@ -190,15 +190,21 @@ class Clocked(Client):
         raise ConnectionLost("no answer", sent=True, timed_out=True)
 
 
-def asked(client: Clocked) -> list[tuple[str, int]]:
+def asked(client: Clocked) -> list[tuple[str, float]]:
     """What was asked for, and how many seconds were given."""
     with contextlib.suppress(ConnectionLost):
         client.exchange("GET", "/x")
-    found = [(path, round(limit)) for path, limit in client.limits]
-    client.limits = []
+    found, client.limits = client.limits, []
     return found
 
 
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock stands."""
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+
+
+@pytest.mark.usefixtures("still")
 def test_a_silent_daemon_gets_no_more_than_the_wait_and_a_slow_one_does() -> None:
     for silent in (Clocked(), Clocked(url=None)):
         assert asked(silent) == [("/x", 10)]
@@ -213,6 +219,7 @@ def test_a_silent_daemon_gets_no_more_than_the_wait_and_a_slow_one_does() -> Non
         assert asked(slow) == [("/healthz", 1), ("/x", 4)]
 
 
+@pytest.mark.usefixtures("still")
 def test_who_asks_again_up_to_the_end_gives_more_for_the_last_answer_alone() -> None:
     slow = Clocked("/healthz")
     with slow.patience.waiting(time.monotonic() + 2, asks_again=True):
@@ -222,6 +229,7 @@ def test_who_asks_again_up_to_the_end_gives_more_for_the_last_answer_alone() -> 
     assert asked(slow) == [("/x", 10)]
 
 
+@pytest.mark.usefixtures("still")
 def test_a_frozen_daemon_is_not_asked_whether_it_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     frozen = Clocked("/healthz", url=None)
     monkeypatch.setattr(frozen.launcher, "frozen", lambda: Unreachable("It is frozen."))
