@@ -116,7 +116,7 @@ def test_one_that_refuses_the_first_question_of_all_is_asked_for_its_status() ->
             )
             cases = Cases(chain.nodes)
             for _ in range(6):
-                assert isinstance(cases.judge(before, await chain.look(before, 30.0)), Rejected)
+                assert isinstance(cases.judge(before, await chain.look(before, 1.0)), Rejected)
                 at += 100
                 outcome = cases.judge(swap, await chain.look(swap))
                 assert isinstance(outcome, Unknown), "it landed, and another is signed"
