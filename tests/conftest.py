@@ -40,7 +40,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
-#: The files that take more than 12 s, longest first: they begin a run, so that none is left over at its end.
+#: The files that take more than 12 s, longest first, so that none is left over at a run's end.
 LONGEST = (
     "e2e/test_found_daemon.py",
     "faults/test_drill.py",
@@ -99,13 +99,15 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Those files wait and the others compute: side by side they leave no processor idle and none crowded.
+    # The longest mostly wait and the others compute: side by side they leave no processor idle.
     rank = {name: n / len(LONGEST) for n, name in enumerate(LONGEST)}
-    others = [item for item in items if f"{item.path.parent.name}/{item.path.name}" not in rank]
-    first: dict[Path, float] = {}
-    for n, item in enumerate(others):
-        first.setdefault(item.path, n / len(others))
-    items.sort(key=lambda item: rank.get(f"{item.path.parent.name}/{item.path.name}", first.get(item.path, 1.0)))
+    for n, item in enumerate(items):
+        rank.setdefault(_file_of(item), n / len(items))
+    items.sort(key=lambda item: rank[_file_of(item)])
+
+
+def _file_of(item: pytest.Item) -> str:
+    return f"{item.path.parent.name}/{item.path.name}"
 
 
 @pytest.hookimpl(optionalhook=True)
