@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import socket
 import stat
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import Engine
@@ -122,36 +119,6 @@ def routes_of(built: FastAPI) -> set[tuple[str, str]]:
             found.add(("WS", str(route.path)))
         found |= {(m, str(route.path)) for m in route.methods or () if m != "HEAD"}
     return found
-
-
-def test_the_compose_file_asks_the_daemon_itself_whether_it_is_alive(api: Shared) -> None:
-    services = yaml.safe_load((Path(__file__).parents[2] / "docker-compose.yml").read_text())["services"]
-    # In the container, where nothing of this shell is.
-    kind, *asked = services["daemon"]["healthcheck"]["test"]
-    assert kind == "CMD"
-
-    def well(port: int) -> bool:
-        command = [word.replace("/3000 ", f"/{port} ") for word in asked]
-        return (
-            subprocess.run(command, env={"PATH": os.defpath}, capture_output=True, timeout=20).returncode == 0
-        )
-
-    assert well(http_port(api.daemon))
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        assert not well(nobody.getsockname()[1])
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        answering = threading.Thread(target=_answer_503, args=[other])
-        answering.start()
-        assert not well(other.getsockname()[1])
-        answering.join()
-
-
-def _answer_503(server: socket.socket) -> None:
-    connection, _ = server.accept()
-    with connection:
-        connection.recv(4096)
-        connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
 
 
 def test_requests_are_left_half_sent_while_all_that_follows_goes_on(

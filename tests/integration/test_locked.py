@@ -139,6 +139,15 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "wallets" / "w.json"
 
 
+@pytest.fixture
+def given(tmp_path: Path) -> Path:
+    """A file with the passphrase, as `OEE_WALLET_PASSPHRASE_FILE` names it."""
+    found = tmp_path / "passphrase"
+    found.write_text(PASSPHRASE + "\n")
+    found.chmod(0o600)
+    return found
+
+
 def _terms(amount: int = 10**9) -> Terms:
     given = {"input_token": TOKENS["SOL"], "output_token": TOKENS["USDC"], "amount": amount}
     return terms_of(given)
@@ -191,12 +200,7 @@ def test_a_worker_that_is_replaced_takes_the_key_with_it(file: Path) -> None:
     assert process.lock.describe()["reason"].startswith("the worker that had its key ended at ")
 
 
-def test_a_passphrase_file_opens_it_for_each_worker_and_a_wrong_one_says_so(
-    file: Path, tmp_path: Path
-) -> None:
-    given = tmp_path / "passphrase"
-    given.write_text(PASSPHRASE + "\n")
-    given.chmod(0o600)
+def test_a_passphrase_file_opens_it_for_each_worker_and_a_wrong_one_says_so(file: Path, given: Path) -> None:
     process = Process(file, given)
     assert not process.lock.locked
     process.begin()
@@ -229,12 +233,9 @@ def test_it_is_locked_once_the_worker_says_so_and_not_by_what_it_said_before(fil
 
 @pytest.mark.parametrize("by_file", [False, True])
 def test_a_frozen_worker_takes_the_key_with_it_and_the_next_one_is_told_to_forget_it(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_file: bool
+    file: Path, given: Path, monkeypatch: pytest.MonkeyPatch, by_file: bool
 ) -> None:
     monkeypatch.setattr(engine_wallet_lock, "FORGET_S", 0.05)
-    given = tmp_path / "passphrase"
-    given.write_text(PASSPHRASE + "\n")
-    given.chmod(0o600)
 
     async def go() -> None:
         process = Process(file, given if by_file else None)
@@ -257,12 +258,9 @@ def test_a_frozen_worker_takes_the_key_with_it_and_the_next_one_is_told_to_forge
 
 
 def test_what_was_locked_stays_so_when_another_worker_could_open_it_by_its_file(
-    file: Path, tmp_path: Path
+    file: Path, given: Path
 ) -> None:
     """The next worker signed what was due, whatever had ended the one before."""
-    given = tmp_path / "passphrase"
-    given.write_text(PASSPHRASE + "\n")
-    given.chmod(0o600)
 
     async def go() -> None:
         process = Process(file, given)
@@ -277,12 +275,9 @@ def test_what_was_locked_stays_so_when_another_worker_could_open_it_by_its_file(
 
 
 def test_a_worker_that_is_about_to_open_the_wallet_by_its_file_is_locked_as_well(
-    file: Path, tmp_path: Path
+    file: Path, given: Path
 ) -> None:
     """It was locked in word alone: the worker opened it a moment later, and signed."""
-    given = tmp_path / "passphrase"
-    given.write_text(PASSPHRASE + "\n")
-    given.chmod(0o600)
 
     async def go() -> None:
         process = Process(file, given)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -336,21 +334,3 @@ def test_a_token_without_a_symbol_leaves_room_for_the_other_columns(
     }  # fmt: skip
     told = "\n".join(fill_lines(Output(), [[fill]]))
     assert "0c2f0b8e" in told and "0.658107047 DrA4…H5yy" in told, told
-
-
-def test_a_question_is_asked_only_where_it_is_seen_and_can_be_answered(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """`oee resume 2>log` waited for an answer to a question that stood in the log."""
-    ours, theirs = os.openpty()
-    with open(ours, "rb"), open(theirs, "rb", buffering=0) as raw, (tmp_path / "log").open("w") as log:
-        terminal = io.TextIOWrapper(io.BufferedReader(raw))
-        for stdin, stderr, can in (
-            (terminal, terminal, True),
-            (terminal, log, False),
-            (log, terminal, False),
-        ):
-            monkeypatch.setattr(sys, "stdin", stdin)
-            monkeypatch.setattr(sys, "stderr", stderr)
-            assert Output().can_ask is can
-        monkeypatch.undo()
